@@ -1,0 +1,375 @@
+//! A BFF: its table of contents, and the program that is built from it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, StatusCode, header};
+use serde_json::value::RawValue;
+use tower::ServiceExt;
+use url::Url;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::auth::{Authenticator, FetchKeys};
+use crate::cache::CacheSettings;
+use crate::config::Settings;
+use crate::context::{Context, Terms};
+use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey};
+use crate::error::{Error, Kind, Result};
+use crate::openapi;
+use crate::routes::{Policy, Route, SurveyedPart};
+use crate::settings::{Mistake, Mistakes};
+use crate::telemetry::Metrics;
+use crate::upstream::{Client, Clients, Path as UpstreamPath, Shared, Transport, UpstreamSettings};
+
+/// The table of contents of one BFF: its endpoints, each with its policy.
+pub struct Bff<Upstreams> {
+    pub(crate) about: About,
+    pub(crate) routes: Vec<Route<Upstreams>>,
+}
+
+/// What a BFF says about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The name of its frontend: of its configuration file, its API document, its metrics.
+    pub name: &'static str,
+    /// Of the API document.
+    pub version: &'static str,
+    /// For those who read the API document.
+    pub description: &'static str,
+    pub(crate) strict: bool,
+    pub(crate) coarse_reasons: bool,
+    pub(crate) timings: bool,
+}
+
+impl<Upstreams> std::fmt::Debug for Bff<Upstreams> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Bff").field("about", &self.about).finish_non_exhaustive()
+    }
+}
+
+/// Where the network for an upstream of this name comes from; tests put something else in its place.
+pub type Transports<'a> = dyn Fn(&str, &UpstreamSettings) -> Result<Transport> + 'a;
+
+/// A BFF, built: everything but the listening.
+pub struct App {
+    /// What clients call.
+    pub public: Router,
+    /// What operators call, on a listener of its own.
+    pub management: Router,
+    /// Store, flights, background work.
+    pub shared: Arc<Shared>,
+    /// The API document.
+    pub document: OpenApi,
+    /// Each endpoint's parts.
+    pub parts: BTreeMap<String, Vec<SurveyedPart>>,
+    ready: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("App").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Says whether `/readyz` sends traffic here: no while draining. Never follows the health of upstreams.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+}
+
+impl<Upstreams: Clients> Bff<Upstreams> {
+    /// A BFF without endpoints. `name` is the name of its frontend (`mobile`).
+    #[must_use]
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        let about =
+            About { name, version, description: "", strict: false, coarse_reasons: false, timings: true };
+        Self { about, routes: Vec::new() }
+    }
+
+    /// What readers of the API document should know.
+    #[must_use]
+    pub fn describe(mut self, description: &'static str) -> Self {
+        self.about.description = description;
+        self
+    }
+
+    /// Answers whole or not at all: a degraded answer is a 503 unless the client asks for `?partial=true`; reasons
+    /// are told as `timeout` or `unavailable`, timings not at all.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.about.strict = true;
+        self.about.coarse_reasons = true;
+        self.about.timings = false;
+        self
+    }
+
+    /// One endpoint: `.page(routes!(home), Policy::public())`. One function for each call.
+    #[must_use]
+    pub fn page(mut self, routes: UtoipaMethodRouter<Upstreams>, policy: Policy) -> Self {
+        self.routes.extend(Route::new(routes, policy));
+        self
+    }
+
+    /// What is wrong with `settings` for this BFF; empty for nothing.
+    #[must_use]
+    pub fn check(&self, settings: &Settings) -> Vec<Mistake> {
+        let mut mistakes = Mistakes::default();
+        let known = |name: &String| Upstreams::NAMES.contains(&name.as_str());
+        for name in settings.upstreams.keys().filter(|name| !known(name)) {
+            mistakes.within("upstreams", |mistakes| {
+                mistakes.note(name, "this BFF has no such upstream", format!("it has {}", Upstreams::NAMES.join(", ")));
+            });
+        }
+        for name in Upstreams::NAMES.iter().filter(|name| !settings.upstreams.contains_key(**name)) {
+            let remedy = format!("add [upstreams.{name}] with its url");
+            mistakes.within("upstreams", |mistakes| mistakes.note(name, "is missing", remedy));
+        }
+        let names: Vec<&str> = self.routes.iter().map(|route| route.name.as_str()).collect();
+        for name in settings.endpoints.keys().filter(|name| !names.contains(&name.as_str())) {
+            mistakes.within("endpoints", |mistakes| {
+                mistakes.note(name, "this BFF has no such endpoint", format!("it has {}", names.join(", ")));
+            });
+        }
+        let longest = self.routes.iter().map(|route| {
+            let terms = route.terms(settings.endpoints.get(&route.name), false, false);
+            terms.budget.mul_f64(terms.soft_share)
+        });
+        if let Some(longest) = longest.max() {
+            for (name, upstream) in settings.upstreams.iter().filter(|(_, upstream)| upstream.timeout >= longest) {
+                let problem = format!(
+                    "a call may take {}, but no page waits longer than {} for a part it can do without",
+                    humantime::format_duration(upstream.timeout),
+                    humantime::format_duration(longest)
+                );
+                mistakes.within("upstreams", |mistakes| {
+                    mistakes.within(name, |mistakes| {
+                        mistakes.note("timeout", problem, "make it shorter, or an endpoint's budget longer");
+                    });
+                });
+            }
+        }
+        if settings.auth.issuers.is_empty()
+            && let Some(route) = self.routes.iter().find(|route| route.policy.access.needs_identity)
+        {
+            let problem = format!("{} needs credentials and nobody can check them", route.name);
+            mistakes.note("auth.issuers", problem, "add [auth.issuers.<name>] with issuer, jwks_url and audiences");
+        }
+        mistakes.into_inner()
+    }
+
+    /// Builds the program. `transports` is [`network`](crate::upstream::network) but in tests.
+    ///
+    /// # Errors
+    /// When an upstream or an issuer cannot be set up; settings are to be [checked](Self::check) before.
+    pub async fn build(&self, settings: &Settings, transports: &Transports<'_>) -> Result<App> {
+        if let Some(clash) = openapi::clash(&self.routes) {
+            return Err(Error::internal(clash));
+        }
+        let metrics = Arc::new(Metrics::default());
+        let shared = Shared::new(&settings.cache, metrics.clone());
+        let clients = clients::<Upstreams>(settings, &shared, transports)?;
+        let issuers = Issuers::new(settings, &metrics, transports)?;
+        let authenticator = Authenticator::new(&settings.auth, Arc::new(issuers)).map_err(|mistakes| {
+            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            Error::internal(mistakes.join("; "))
+        })?;
+        let authenticator = Arc::new(authenticator);
+        let mut edge_settings = settings.edge.clone();
+        edge_settings.server_timing &= self.about.timings;
+        let door = |terms: Terms, access: Access| {
+            Arc::new(Door {
+                terms: Arc::new(terms),
+                access,
+                authenticator: authenticator.clone(),
+                metrics: metrics.clone(),
+                settings: edge_settings.clone(),
+            })
+        };
+
+        let mut pages = Router::new();
+        for route in &self.routes {
+            let terms =
+                route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
+            let page =
+                Page { settings: edge_settings.clone(), private_max_age: route.policy.private_max_age };
+            let inside = edge::page(route.handler.clone(), &Arc::new(page));
+            let handler = edge::door(inside, &door(terms, route.policy.access.clone()));
+            pages = pages.route(&route.path, handler);
+        }
+        let pages = pages.with_state(clients);
+        let parts = self.survey(&pages).await;
+        let document = openapi::document(&self.about, &self.routes, &parts);
+
+        let ready = Arc::new(AtomicBool::new(true));
+        let plain = |endpoint: &str, path: &str, handler| {
+            let terms = Terms { endpoint: endpoint.into(), route: path.into(), ..Terms::default() };
+            edge::door(handler, &door(terms, Access::default()))
+        };
+        let json: Bytes = openapi::render(&document).into();
+        let public = pages
+            .route("/openapi.json", plain("openapi", "/openapi.json", get(move || openapi_json(json.clone()))))
+            .route("/problems/{slug}", plain("problems", "/problems/{slug}", get(explain)))
+            .merge(openapi::explorer(self.about.name, |path, handler| plain("docs", path, handler)))
+            .merge(health(&ready))
+            .fallback_service(plain("unmatched", "", any(no_such_route)).with_state::<()>(()));
+        let rendered = metrics.clone();
+        let management = Router::new()
+            .route("/metrics", get(move || std::future::ready(metrics_text(&rendered))))
+            .merge(health(&ready));
+        Ok(App { public, management, shared, document, parts, ready })
+    }
+
+    /// Asks every endpoint for its parts, without calling anything.
+    async fn survey(&self, pages: &Router) -> BTreeMap<String, Vec<SurveyedPart>> {
+        let mut found = BTreeMap::new();
+        for route in &self.routes {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.method_mut() = route.method.clone();
+            *request.uri_mut() = openapi::example_target(&route.path, &route.operation, &route.schemas);
+            request.extensions_mut().insert(Survey);
+            let Ok(response) = pages.clone().oneshot(request).await;
+            let Some(context) = response.extensions().get::<Arc<Context>>() else { continue };
+            let parts = context.ledger.in_answer_order();
+            let parts = parts.iter().map(|part| SurveyedPart { name: part.name.to_string(), need: part.need });
+            found.insert(route.name.clone(), parts.collect());
+        }
+        found
+    }
+}
+
+fn clients<Upstreams: Clients>(
+    settings: &Settings,
+    shared: &Arc<Shared>,
+    transports: &Transports<'_>,
+) -> Result<Upstreams> {
+    let mut made = HashMap::new();
+    for name in Upstreams::NAMES {
+        let own = settings.upstreams.get(*name).cloned().unwrap_or_default();
+        let transport = transports(name, &own).map_err(|error| error.from_upstream((*name).into()))?;
+        made.insert(*name, Client::new(name, own, shared.clone(), transport));
+    }
+    Upstreams::build(&mut |name| made.get(name).cloned())
+        .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))
+}
+
+/// Fetches key sets by an outbound stack of its own, which keeps nothing: how long a key set is held is not for
+/// HTTP caching to say.
+struct Issuers(HashMap<String, (Client, String)>);
+
+impl Issuers {
+    fn new(settings: &Settings, metrics: &Arc<Metrics>, transports: &Transports<'_>) -> Result<Self> {
+        let nothing_kept = CacheSettings { capacity: bytesize::ByteSize::b(0), ..CacheSettings::default() };
+        let shared = Shared::new(&nothing_kept, metrics.clone());
+        let mut issuers = HashMap::new();
+        for issuer in settings.auth.issuers.values() {
+            let address = issuer.jwks_url.to_string();
+            let url = Url::parse(&address).map_err(Error::internal)?;
+            let own = UpstreamSettings {
+                url: url.origin().ascii_serialization(),
+                timeout: Duration::from_secs(3),
+                attempt_timeout: Duration::from_millis(2900),
+                ..UpstreamSettings::default()
+            };
+            let transport = transports("issuer", &own)?;
+            issuers.insert(address, (Client::new("issuer", own, shared.clone(), transport), url.path().to_owned()));
+        }
+        Ok(Self(issuers))
+    }
+}
+
+impl FetchKeys for Issuers {
+    fn fetch(&self, url: &str) -> BoxFuture<'static, Result<Bytes>> {
+        let known = self.0.get(url).cloned();
+        async move {
+            let (client, path) = known.ok_or_else(|| Error::internal("a key set of no configured issuer"))?;
+            let keys = client.get(UpstreamPath::fill(&path, &[])).shared::<Box<RawValue>>().await?;
+            Ok(Bytes::copy_from_slice(keys.get().as_bytes()))
+        }
+        .boxed()
+    }
+}
+
+async fn no_such_route() -> Response {
+    Error::new(Kind::NoSuchRoute).into_response()
+}
+
+async fn openapi_json(document: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], document).into_response()
+}
+
+/// What a problem's `type` leads to.
+async fn explain(Path(slug): Path<String>) -> Response {
+    match PROBLEM_TYPES.iter().find(|kind| kind.slug == slug) {
+        Some(kind) => {
+            let text = format!("{} ({})\n\n{}\n", kind.title, kind.status, kind.explanation);
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+        }
+        None => Error::new(Kind::NoSuchRoute).into_response(),
+    }
+}
+
+fn metrics_text(metrics: &Metrics) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()
+}
+
+/// Outside the door: asked every second by machines, and no use in a log.
+fn health(ready: &Arc<AtomicBool>) -> Router {
+    let ready = ready.clone();
+    let readiness = move || {
+        let answer = if ready.load(Ordering::Relaxed) {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        };
+        std::future::ready(answer)
+    };
+    Router::new().route("/livez", get(|| std::future::ready("alive\n"))).route("/readyz", get(readiness))
+}
+
+/// Declares the upstreams of one BFF: each field is the name of a table under `[upstreams]` and the typed client that
+/// is made from it (anything that is `From<Client>`). Endpoints take the struct as an argument.
+#[macro_export]
+macro_rules! upstreams {
+    ($(#[$about:meta])* $visibility:vis struct $name:ident {
+        $($(#[$field_about:meta])* $field:ident : $client:ty),+ $(,)?
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug)]
+        $visibility struct $name {
+            $($(#[$field_about])* pub $field: $client,)+
+        }
+
+        impl $crate::upstream::Clients for $name {
+            const NAMES: &'static [&'static str] = &[$(::core::stringify!($field)),+];
+
+            fn build(
+                client: &mut dyn FnMut(&'static str) -> ::core::option::Option<$crate::upstream::Client>,
+            ) -> ::core::option::Option<Self> {
+                ::core::option::Option::Some(Self { $($field: <$client>::from(client(::core::stringify!($field))?),)+ })
+            }
+        }
+
+        impl $crate::axum::extract::FromRequestParts<$name> for $name {
+            type Rejection = ::core::convert::Infallible;
+
+            async fn from_request_parts(
+                _: &mut $crate::axum::http::request::Parts,
+                state: &$name,
+            ) -> ::core::result::Result<Self, Self::Rejection> {
+                ::core::result::Result::Ok(state.clone())
+            }
+        }
+    };
+}

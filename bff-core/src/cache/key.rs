@@ -1,0 +1,132 @@
+//! What tells one answer from another.
+
+use std::fmt::Write;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::identity::{Fingerprint, Identity};
+
+/// The key of an answer. Who may share it is part of the key, and there is no way to build one without.
+///
+/// It holds the whole question, not a hash of it: two questions never share an answer by accident.
+#[derive(Clone, Debug)]
+pub struct Key {
+    text: Arc<str>,
+    upstream: Arc<str>,
+    owner: Option<Fingerprint>,
+}
+
+impl Key {
+    /// An answer that everybody may share. The call must carry nothing of the caller's identity.
+    #[must_use]
+    pub fn shared(upstream: &Arc<str>, target: &str, forwarded: &[HeaderName], headers: &HeaderMap) -> Self {
+        Self::build(None, upstream, target, forwarded, headers)
+    }
+
+    /// An answer for one identity, with all that upstreams are told of it: a narrower token must miss.
+    #[must_use]
+    pub fn per_identity(
+        identity: &Identity,
+        upstream: &Arc<str>,
+        target: &str,
+        forwarded: &[HeaderName],
+        headers: &HeaderMap,
+    ) -> Self {
+        Self::build(Some(identity.fingerprint()), upstream, target, forwarded, headers)
+    }
+
+    fn build(
+        owner: Option<Fingerprint>,
+        upstream: &Arc<str>,
+        target: &str,
+        forwarded: &[HeaderName],
+        headers: &HeaderMap,
+    ) -> Self {
+        let mut text = String::with_capacity(40 + upstream.len() + target.len());
+        match owner {
+            // Written out in hexadecimal, which cannot be mistaken for a name.
+            Some(fingerprint) => fingerprint.write_to(&mut text),
+            None => text.push_str("shared"),
+        }
+        // A space stands in no upstream's name and in no target, so the fields cannot run into one another.
+        text.push(' ');
+        text.push_str(upstream);
+        text.push(' ');
+        text.push_str(target);
+        for name in forwarded {
+            for value in headers.get_all(name) {
+                // The length keeps a value from looking like a further header.
+                let _ = write!(text, " {name}={}:", value.len());
+                text.push_str(&String::from_utf8_lossy(value.as_bytes()));
+            }
+        }
+        Self { text: text.into(), upstream: upstream.clone(), owner }
+    }
+
+    /// The whole question, for the memory of one request.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Who is asked.
+    #[must_use]
+    pub fn upstream(&self) -> &Arc<str> {
+        &self.upstream
+    }
+
+    /// Whose answer it is; `None` for one that is shared.
+    #[must_use]
+    pub fn owner(&self) -> Option<Fingerprint> {
+        self.owner
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::identity::Claims;
+
+    #[test]
+    fn whatever_could_change_the_answer_changes_the_key() {
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let language = [HeaderName::from_static("accept-language")];
+        let mut german = HeaderMap::new();
+        german.insert("accept-language", HeaderValue::from_static("de"));
+        let ada = Identity::new(Claims { subject: "ada".into(), ..Claims::default() }).unwrap();
+        let admin =
+            Identity::new(Claims { subject: "ada".into(), roles: vec!["admin".into()], ..Claims::default() }).unwrap();
+        let none = HeaderMap::new();
+        let keys = [
+            Key::shared(&a, "/x", &[], &none),
+            Key::shared(&b, "/x", &[], &none),
+            Key::shared(&a, "/y", &[], &none),
+            Key::shared(&a, "/x", &language, &german),
+            Key::per_identity(&ada, &a, "/x", &[], &none),
+            Key::per_identity(&admin, &a, "/x", &[], &none),
+        ];
+        for (index, key) in keys.iter().enumerate() {
+            assert_eq!(keys.iter().position(|other| other == key), Some(index));
+        }
+        // A header that is not forwarded changes nothing.
+        assert_eq!(Key::shared(&a, "/x", &[], &german), keys[0]);
+    }
+}

@@ -1,0 +1,215 @@
+//! The program around a BFF: `serve`, `openapi`, `routes`, `check`, `config`.
+//!
+//! The whole `main` of a BFF's binary is [`main`]. A command makes its whole output first and writes it at the end:
+//! nothing holds standard output while a server logs to it.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use tokio::runtime::{Builder, Runtime};
+use tower::service_fn;
+use tower::util::BoxCloneSyncService;
+
+use crate::bff::{App, Bff};
+use crate::config::{Loaded, Report, Settings, Sources};
+use crate::error::{Error, Kind};
+use crate::openapi;
+use crate::serve::{Listeners, serve, shutdown_signal};
+use crate::telemetry;
+use crate::upstream::{self, Clients, UpstreamSettings};
+
+mod flags;
+mod table;
+#[cfg(test)]
+mod tests;
+mod warnings;
+
+use flags::{Arguments, Command, Flags};
+
+/// Something that was checked does not hold, or the program could not go on.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const WRONG_USAGE: u8 = 2;
+/// The mandatory `url` of upstreams that nobody is going to call.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// The program of one BFF: reads the arguments, does what they say, and gives back the exit code.
+///
+/// 0 is fine, 1 a check that failed or a server that could not go on, 2 wrong usage or configuration.
+pub fn main<Upstreams: Clients>(bff: Bff<Upstreams>) -> ExitCode {
+    // One crypto provider for the process. Somebody may have been quicker, which is as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let said = run(&bff, std::env::args_os(), env.collect());
+    // Whoever closed the pipe has read what they wanted.
+    let _ = std::io::stdout().lock().write_all(said.out.as_bytes());
+    let _ = std::io::stderr().lock().write_all(said.err.as_bytes());
+    ExitCode::from(said.code)
+}
+
+/// What a command has to say in the end.
+#[derive(Debug, Default)]
+struct Said {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn out(text: impl Into<String>) -> Self {
+        let mut out = text.into();
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+        Self { out, ..Self::default() }
+    }
+
+    fn error(code: u8, error: impl std::fmt::Display) -> Self {
+        Self { code, err: format!("error: {error}\n"), ..Self::default() }
+    }
+
+    fn mistakes(code: u8, report: Report<'_>) -> Self {
+        Self { code, err: report.to_string(), ..Self::default() }
+    }
+}
+
+/// The program without the process around it.
+fn run<Upstreams: Clients>(
+    bff: &Bff<Upstreams>,
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    env: Vec<(String, String)>,
+) -> Said {
+    let command = Arguments::command().name(bff.about.name).version(bff.about.version);
+    let command = if bff.about.description.is_empty() { command } else { command.about(bff.about.description) };
+    let parsed = command.try_get_matches_from(arguments).and_then(|parsed| Arguments::from_arg_matches(&parsed));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let text = error.render().to_string();
+            let code = u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE);
+            let (out, err) = if error.use_stderr() { (String::new(), text) } else { (text, String::new()) };
+            return Said { code, out, err };
+        }
+    };
+    let Arguments { flags: outer, workers: outer_workers, command } = arguments;
+    let load = |flags: Flags| read(bff, &outer.clone().then(flags), env);
+    let command = command.unwrap_or(Command::Serve { flags: Flags::default(), workers: None });
+    let done = match command {
+        Command::Serve { flags, workers } => {
+            load(flags).map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes))).and_then(|loaded| {
+                run_server(bff, &loaded.settings, workers.or(outer_workers))
+            })
+        }
+        Command::Openapi { check: None } => trial(bff, None).map(|app| Said::out(openapi::render(&app.document))),
+        Command::Openapi { check: Some(file) } => trial(bff, None).and_then(|app| compare(bff.about.name, &app, &file)),
+        Command::Routes { json } => trial(bff, None).map(|app| {
+            let rows = table::rows(bff, &app);
+            Said::out(if json { table::json(&rows) } else { table::text(&rows) })
+        }),
+        Command::Check { flags } => load(flags)
+            .map_err(|mistakes| Said::mistakes(FAILED, Report(&mistakes)))
+            .and_then(|loaded| trial(bff, Some(&loaded.settings)).map(|_| loaded))
+            .map(|loaded| Said { err: warnings_of(bff, &loaded), ..Said::out("ok") }),
+        Command::Config { flags } => load(flags)
+            .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
+            .map(|loaded| Said::out(loaded.to_toml())),
+    };
+    done.unwrap_or_else(|failed| failed)
+}
+
+fn read<Upstreams: Clients>(
+    bff: &Bff<Upstreams>,
+    flags: &Flags,
+    env: Vec<(String, String)>,
+) -> Result<Loaded, Vec<crate::settings::Mistake>> {
+    let named = |(name, value): &(String, String)| (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value));
+    let names = Upstreams::NAMES.iter().map(|name| (*name).to_owned());
+    let sources = Sources {
+        file: flags.config.clone().or_else(|| env.iter().find_map(named)),
+        overrides: flags.overrides(),
+        names: names.chain(bff.routes.iter().map(|route| route.name.clone())).collect(),
+        env,
+        ..Sources::new(bff.about.name)
+    };
+    Settings::load_checked(&sources, |settings| bff.check(settings))
+}
+
+fn run_server<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: &Settings, workers: Option<u16>) -> Result<Said, Said> {
+    telemetry::log_to_stdout(&settings.log);
+    let mut builder = Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        builder.worker_threads(usize::from(workers));
+    }
+    let runtime = started(builder)?;
+    let failed = |error: &dyn std::fmt::Display| Said::error(FAILED, error);
+    runtime.block_on(async {
+        let listeners = Listeners::bind(&settings.server).await.map_err(|error| failed(&error))?;
+        let app = build(bff, settings, false).await.map_err(|error| cannot_start(&error))?;
+        if let (Ok(public), Ok(management)) = (listeners.public_addr(), listeners.management_addr()) {
+            tracing::info!(bff = bff.about.name, version = bff.about.version, %public, %management, "listening");
+        }
+        serve(app, listeners, &settings.server, shutdown_signal()).await.map_err(|error| failed(&error))?;
+        tracing::info!("stopped");
+        Ok(Said::default())
+    })
+}
+
+/// Builds the app and throws the network away: without settings for what the code alone says, with settings as a trial
+/// start. Nothing is bound, nobody is called.
+fn trial<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: Option<&Settings>) -> Result<App, Said> {
+    let runtime = started(Builder::new_current_thread())?;
+    let built = match settings {
+        Some(settings) => runtime.block_on(build(bff, settings, false)),
+        None => runtime.block_on(build(bff, &unconfigured::<Upstreams>(), true)),
+    };
+    built.map_err(|error| cannot_start(&error))
+}
+
+async fn build<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: &Settings, offline: bool) -> crate::error::Result<App> {
+    if !offline {
+        return bff.build(settings, &|_, settings| upstream::network(settings)).await;
+    }
+    // The network would ask this machine for its TLS roots, and a build container may have none.
+    let nowhere = service_fn(|_| async { Err(Error::new(Kind::Unreachable)) });
+    bff.build(settings, &|_, _| Ok(BoxCloneSyncService::new(nowhere))).await
+}
+
+/// What the code alone says: defaults, and upstreams nowhere.
+fn unconfigured<Upstreams: Clients>() -> Settings {
+    let nowhere = || UpstreamSettings { url: NOWHERE.to_owned(), ..UpstreamSettings::default() };
+    let upstreams = Upstreams::NAMES.iter().map(|name| ((*name).to_owned(), nowhere())).collect();
+    Settings { upstreams, ..Settings::default() }
+}
+
+fn compare(name: &str, app: &App, file: &Path) -> Result<Said, Said> {
+    let shown = file.display();
+    let remedy = format!("write it with `{name} openapi > {shown}`");
+    let committed = std::fs::read_to_string(file)
+        .map_err(|cause| Said::error(FAILED, format_args!("{shown} cannot be read ({cause}); {remedy}")))?;
+    match openapi::compare(&committed, &openapi::render(&app.document)) {
+        Ok(()) => Ok(Said::out("ok")),
+        Err(difference) => {
+            let difference = difference.trim_end();
+            Err(Said::error(FAILED, format_args!("{shown} is not what the code says; {remedy}\n{difference}")))
+        }
+    }
+}
+
+fn warnings_of<Upstreams: Clients>(bff: &Bff<Upstreams>, loaded: &Loaded) -> String {
+    warnings::warnings(&bff.routes, loaded).iter().fold(String::new(), |mut text, warning| {
+        let _ = writeln!(text, "warning: {warning}");
+        text
+    })
+}
+
+fn started(mut builder: Builder) -> Result<Runtime, Said> {
+    builder.enable_all().build().map_err(|error| Said::error(FAILED, format_args!("cannot start the runtime: {error}")))
+}
+
+fn cannot_start(error: &Error) -> Said {
+    Said::error(FAILED, format_args!("cannot start: {error}"))
+}

@@ -1,0 +1,226 @@
+//! The program around a BFF, without a process.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::*;
+use crate::fetched::Fetched;
+use crate::upstream::Client;
+use crate::{Composer, Json, Meta, Path as PathArgument, Policy, compose, path};
+
+/// The weather station's client.
+#[derive(Clone, Debug)]
+struct Station(Client);
+
+impl From<Client> for Station {
+    fn from(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+impl Station {
+    async fn words(&self, station: &str) -> crate::Result<Fetched<String>> {
+        self.0.get(path!("/stations/{}", station)).shared().await
+    }
+}
+
+crate::upstreams! {
+    struct Upstreams {
+        station: Station,
+    }
+}
+
+/// What the weather screen shows.
+#[derive(Debug, Serialize, ToSchema)]
+struct Weather {
+    now: String,
+    outlook: Option<String>,
+    meta: Meta,
+}
+
+/// Weather
+#[utoipa::path(get, path = "/weather/{id}", params(("id" = String, Path)), responses((status = OK, body = Weather)))]
+async fn weather(page: Composer, up: Upstreams, PathArgument(id): PathArgument<String>) -> crate::Result<Json<Weather>> {
+    compose!(page, Weather {
+        now: subject(async { up.station.words(&id).await.map(Fetched::into_inner) }),
+        outlook: optional(async { up.station.words("outlook").await.map(Fetched::into_inner) }),
+    })
+}
+
+fn bff() -> Bff<Upstreams> {
+    let policy = Policy::public().budget(Duration::from_millis(800));
+    Bff::new("outdoor", "1.2.3").describe("For walkers").page(utoipa_axum::routes!(weather), policy)
+}
+
+fn guarded() -> Bff<Upstreams> {
+    Bff::new("outdoor", "1.2.3").page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
+}
+
+const URL: (&str, &str) = ("BFF_UPSTREAMS__STATION__URL", "http://127.0.0.1:9");
+const OWNER: (&str, &str) = ("BFF_UPSTREAMS__STATION__OWNER", "rain");
+
+fn said(bff: &Bff<Upstreams>, arguments: &[&str], env: &[(&str, &str)]) -> Said {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    run(bff, std::iter::once("outdoor").chain(arguments.iter().copied()), env)
+}
+
+#[test]
+fn usage() {
+    for (arguments, code, out, err) in [
+        (vec!["--help"], 0, "For walkers\n", ""),
+        (vec!["--version"], 0, "outdoor 1.2.3\n", ""),
+        (vec!["serve", "--help"], 0, "Serves until it is told to stop", ""),
+        (vec!["sevre"], 2, "", "error: unrecognized subcommand 'sevre'"),
+        (vec!["--workers", "0"], 2, "", "error: invalid value '0' for '--workers <N>'"),
+        (vec!["check", "--set", "x"], 2, "", "error: invalid value 'x' for '--set <KEY=VALUE>': write KEY=VALUE"),
+    ] {
+        let said = said(&bff(), &arguments, &[]);
+        assert_eq!(said.code, code, "{arguments:?} {said:?}");
+        assert!(said.out.starts_with(out) && said.err.starts_with(err), "{arguments:?} {said:?}");
+        assert_eq!((said.out.is_empty(), said.err.is_empty()), (out.is_empty(), err.is_empty()), "{arguments:?} {said:?}");
+    }
+}
+
+#[test]
+fn check_says_ok() {
+    let said = said(&bff(), &["check"], &[URL, OWNER]);
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "ok\n", ""));
+}
+
+#[test]
+fn check_says_every_mistake() {
+    let env = [("BFF_UPSTREAMS__STATION__TIMOUT", "1s"), ("BFF_UPSTREAMS__RADAR__URL", "http://r"), ("BFF_ENDPOINTS__GETMOON__BUDGET", "1s")];
+    let said = said(&bff(), &["check"], &env);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert_eq!(
+        said.err,
+        "error: 4 mistakes in the configuration\n  \
+         endpoints.getmoon (BFF_ENDPOINTS__GETMOON__BUDGET): this BFF has no such endpoint; it has getWeather\n  \
+         upstreams.radar (BFF_UPSTREAMS__RADAR__URL): this BFF has no such upstream; it has station\n  \
+         upstreams.station.timout (BFF_UPSTREAMS__STATION__TIMOUT): unknown key; did you mean `timeout`?\n  \
+         upstreams.station.url: is missing; write http://host:port or https://host, with a path if need be\n"
+    );
+}
+
+#[test]
+fn check_warns() {
+    let said = said(
+        &bff(),
+        &["check", "--set", "upstreams.station.connect_timeout=450ms"],
+        &[URL, ("BFF_ENDPOINTS__GETWEATHER__BUDGET", "600ms"), ("BFF_ENDPOINTS__GETWEATHER__SOFT_SHARE", "0.84")],
+    );
+    assert_eq!((said.code, said.out.as_str()), (0, "ok\n"), "{}", said.err);
+    assert_eq!(
+        said.err,
+        "warning: upstreams.station.connect_timeout (--set): is never reached, because an attempt ends before it; make it shorter than attempt_timeout\n\
+         warning: upstreams.station.owner: nobody is named who can be called when it fails; name a team\n"
+    );
+}
+
+#[test]
+fn a_page_with_less_patience_than_an_upstream_is_odd() {
+    let other = Policy::public().budget(Duration::from_secs(2));
+    let bff = bff().page(utoipa_axum::routes!(slow_weather), other);
+    let said = said(&bff, &["check"], &[URL, OWNER, ("BFF_UPSTREAMS__STATION__TIMEOUT", "700ms")]);
+    assert_eq!(
+        said.err,
+        "warning: endpoints.getWeather.budget: parts it can do without degrade after 680ms, before calls to station time \
+         out; if it calls them, make their timeout shorter or its budget longer\n"
+    );
+}
+
+/// Weather, at leisure
+#[utoipa::path(get, path = "/slow-weather", responses((status = OK, body = Weather)))]
+async fn slow_weather(page: Composer, up: Upstreams) -> crate::Result<Json<Weather>> {
+    weather(page, up, PathArgument("here".to_owned())).await
+}
+
+#[test]
+fn without_configuration_nobody_is_served() {
+    let said = said(&bff(), &[], &[]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert_eq!(said.err, "error: 1 mistake in the configuration\n  upstreams.station: is missing; add [upstreams.station] with its url\n");
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = said(&bff(), &["--listen", &address, "--management", "127.0.0.1:0", "--log-filter", "off", "--workers", "1"], &[URL]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.starts_with("error: port ") && said.err.contains("--listen"), "{}", said.err);
+}
+
+#[test]
+fn flags_stand_in_front_of_the_command_and_behind_it() {
+    let arguments = ["--set", "log.filter=warn", "--listen", "127.0.0.1:1", "config", "--set", "cache.jitter=0.5", "--listen", "127.0.0.1:2"];
+    let said = said(&bff(), &arguments, &[URL]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for line in [
+        "listen = \"127.0.0.1:2\"  # from --listen",
+        "filter = \"warn\"  # from --set",
+        "jitter = 0.5  # from --set",
+        "url = \"http://127.0.0.1:9\"  # from BFF_UPSTREAMS__STATION__URL",
+    ] {
+        assert!(said.out.lines().any(|shown| shown == line), "{line}\n{}", said.out);
+    }
+}
+
+#[test]
+fn the_file_is_named_by_a_variable_or_a_flag() {
+    for (arguments, env, expect) in [
+        (vec!["check"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/a.toml: cannot be read"),
+        (vec!["check", "--config", "/no/b.toml"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/b.toml: cannot be read"),
+        (vec!["check"], vec![("BFF_CONFIG", "")], "  upstreams.station: is missing"),
+    ] {
+        let said = said(&bff(), &arguments, &env);
+        assert!(said.err.contains(expect), "{arguments:?} {}", said.err);
+    }
+}
+
+#[test]
+fn routes_need_no_configuration() {
+    let text = said(&bff(), &["routes"], &[]);
+    assert_eq!(
+        text.out,
+        "METHOD  PATH           NAME        BUDGET  WHO      PARTS\n\
+         GET     /weather/{id}  getWeather  800ms   anybody  subject now, optional outlook\n"
+    );
+    let guarded = said(&guarded(), &["routes"], &[]);
+    assert!(guarded.out.contains("  user, role walker, scope sky:read  subject now"), "{}", guarded.out);
+    let json = said(&bff(), &["routes", "--json"], &[]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!([{
+            "method": "GET", "path": "/weather/{id}", "name": "getWeather", "budget": "800ms",
+            "needs_identity": false, "roles": [], "scopes": [],
+            "parts": [{ "name": "now", "need": "subject" }, { "name": "outlook", "need": "optional" }],
+        }])
+    );
+}
+
+#[test]
+fn the_document_is_printed_and_compared() {
+    let printed = said(&bff(), &["openapi"], &[]);
+    assert_eq!((printed.code, printed.err.as_str()), (0, ""));
+    let document: serde_json::Value = serde_json::from_str(&printed.out).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let file = std::env::temp_dir().join(format!("bff-cli-{}.json", std::process::id()));
+    let shown = file.display().to_string();
+    let compare = || said(&bff(), &["openapi", "--check", &shown], &[]);
+
+    let said = compare();
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("cannot be read (") && said.err.contains(&format!("outdoor openapi > {shown}")), "{}", said.err);
+    std::fs::write(&file, &printed.out).unwrap();
+    let said = compare();
+    assert_eq!((said.code, said.out.as_str()), (0, "ok\n"), "{}", said.err);
+    std::fs::write(&file, printed.out.replace("3.1", "3.0")).unwrap();
+    let said = compare();
+    assert_eq!(said.code, 1);
+    assert!(said.err.starts_with(&format!("error: {shown} is not what the code says")), "{}", said.err);
+    std::fs::remove_file(&file).unwrap();
+}

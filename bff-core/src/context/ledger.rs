@@ -1,0 +1,253 @@
+//! The request's account of its parts and calls.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::Need;
+use crate::clock::{self, Instant};
+use crate::error::{Kind, Reason};
+use crate::fetched::Staleness;
+
+/// Which part, in the order in which the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartId(u16);
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Not ended yet.
+    Pending,
+    /// There, and as it should be.
+    Live,
+    /// There is none (404): null or the stand-in, and nothing to say about it.
+    Absent,
+    /// A refresh failed; older data is there.
+    Stale,
+    /// The declared stand-in is there.
+    Fallback,
+    /// Null.
+    Missing,
+    /// Deliberately not fetched.
+    Omitted,
+    /// A required part that failed: there is no page.
+    Failed,
+}
+
+impl Outcome {
+    /// The word on the wire and in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Live => "live",
+            Self::Absent => "absent",
+            Self::Stale => "stale",
+            Self::Fallback => "fallback",
+            Self::Missing => "missing",
+            Self::Omitted => "omitted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether `meta.parts` lists it.
+    #[must_use]
+    pub const fn is_listed(self) -> bool {
+        matches!(self, Self::Stale | Self::Fallback | Self::Missing | Self::Omitted)
+    }
+
+    /// Whether it makes the answer degraded.
+    #[must_use]
+    pub const fn is_degraded(self) -> bool {
+        matches!(self, Self::Stale | Self::Fallback | Self::Missing)
+    }
+}
+
+/// One part and what became of it.
+#[derive(Clone, Debug)]
+pub struct PartRecord {
+    /// Its place.
+    pub id: PartId,
+    /// The JSON key; a path without indexes (`items.name`) for a joined field.
+    pub name: Cow<'static, str>,
+    /// The part inside which it was joined.
+    pub under: Option<PartId>,
+    /// How much the page needs it.
+    pub need: Need,
+    /// When it was registered.
+    pub started: Instant,
+    /// How long it took; zero until it ended.
+    pub took: Duration,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, where it is not as it should be.
+    pub reason: Option<Reason>,
+    /// The age of stale data.
+    pub age: Option<Duration>,
+    /// When trying again may help.
+    pub retry_after: Option<Duration>,
+    /// For a join: how many elements lack it, of how many.
+    pub tally: Option<(u32, u32)>,
+}
+
+/// How long, and whether, what a call handed out may be kept by a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Not at all.
+    NoStore,
+    /// Kept, and asked about each time: unknown, used up, or inside stale-while-revalidate.
+    Revalidate,
+    /// For what is left of its time.
+    For(Duration),
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// Answered by the upstream, to this call.
+    Live,
+    /// Answered by the upstream, to a call that was under way for somebody else.
+    Collapsed,
+    /// The same call had ended earlier in this request.
+    Recalled,
+    /// From the store, fresh.
+    Hit,
+    /// From the store inside stale-while-revalidate, refreshed behind the answer.
+    Revalidating,
+    /// From the store, because the refresh failed.
+    Stale,
+    /// The upstream says that there is no such thing.
+    Absent,
+    /// Failed.
+    Failed(Kind),
+}
+
+impl CallOutcome {
+    /// The word in logs and labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Collapsed => "collapsed",
+            Self::Recalled => "recalled",
+            Self::Hit => "hit",
+            Self::Revalidating => "revalidating",
+            Self::Stale => "stale",
+            Self::Absent => "absent",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// One call, as its value was handed out.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    /// The part it was made for; `None` for a call outside any part, which counts as required.
+    pub part: Option<PartId>,
+    /// Who was asked.
+    pub upstream: Arc<str>,
+    /// Whether it was made in the name of an identity, or its answer says `private`.
+    pub private: bool,
+    /// What is left of its time.
+    pub freshness: Freshness,
+    /// Headers of the client's request that were forwarded, hence may have changed the answer.
+    pub vary: Arc<[HeaderName]>,
+    /// What became of it.
+    pub outcome: CallOutcome,
+    /// Why its value is older than it should be.
+    pub staleness: Option<Staleness>,
+    /// From asking to having.
+    pub took: Duration,
+}
+
+/// Every part and every call of one request.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<Book>);
+
+/// The pages of a [`Ledger`].
+#[derive(Debug, Default)]
+struct Book {
+    parts: Vec<PartRecord>,
+    calls: Vec<CallRecord>,
+}
+
+impl Ledger {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a part; the order of these calls is the order in `meta`.
+    pub fn open(&self, name: Cow<'static, str>, under: Option<PartId>, need: Need) -> PartId {
+        let mut book = self.book();
+        if book.parts.is_empty() {
+            book.parts.reserve(8);
+            book.calls.reserve(8);
+        }
+        let id = PartId(u16::try_from(book.parts.len()).unwrap_or(u16::MAX));
+        book.parts.push(PartRecord {
+            id,
+            name,
+            under,
+            need,
+            started: clock::now(),
+            took: Duration::ZERO,
+            outcome: Outcome::Pending,
+            reason: None,
+            age: None,
+            retry_after: None,
+            tally: None,
+        });
+        id
+    }
+
+    /// Writes down what became of a part.
+    pub fn close(&self, part: PartId, change: impl FnOnce(&mut PartRecord)) {
+        let mut book = self.book();
+        if let Some(record) = book.parts.get_mut(usize::from(part.0)) {
+            record.took = clock::now().duration_since(record.started);
+            change(record);
+        }
+    }
+
+    /// Writes down what became of a call. Older data taints the part it was made for.
+    pub fn call(&self, record: CallRecord) {
+        self.book().calls.push(record);
+    }
+
+    /// The name of a part.
+    #[must_use]
+    pub fn name(&self, part: PartId) -> Option<Cow<'static, str>> {
+        self.book().parts.get(usize::from(part.0)).map(|record| record.name.clone())
+    }
+
+    /// Reads all parts (in the order of registration) and calls (in the order of their ends).
+    pub fn read<R>(&self, read: impl FnOnce(&[PartRecord], &[CallRecord]) -> R) -> R {
+        let book = self.book();
+        read(&book.parts, &book.calls)
+    }
+
+    /// The parts in the order in which the answer is written: joined fields stand under their part, by name.
+    #[must_use]
+    pub fn in_answer_order(&self) -> Vec<PartRecord> {
+        let book = self.book();
+        let mut order: Vec<usize> = (0..book.parts.len()).collect();
+        if book.parts.iter().any(|part| part.under.is_some()) {
+            // By name, because two joins of one part may be registered in either order on either day.
+            order.sort_by_cached_key(|&index| {
+                let part = &book.parts[index];
+                match part.under {
+                    None => (index, None),
+                    Some(parent) => (usize::from(parent.0), Some(part.name.clone())),
+                }
+            });
+        }
+        // A field of a part that is not there has nothing to say for itself.
+        let stands = |part: &PartRecord| match part.under.and_then(|parent| book.parts.get(usize::from(parent.0))) {
+            Some(parent) => matches!(parent.outcome, Outcome::Live | Outcome::Stale | Outcome::Pending),
+            None => true,
+        };
+        order.into_iter().map(|index| &book.parts[index]).filter(|part| stands(part)).cloned().collect()
+    }
+}

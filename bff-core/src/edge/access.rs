@@ -1,0 +1,77 @@
+//! Who is asking, and whether they may.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use tower::{Service, ServiceExt};
+
+use super::Door;
+use super::arrive::Refused;
+use crate::context::Context;
+use crate::error::{Error, Kind, Result};
+use crate::identity::{Claims, Identity};
+
+/// Who may call a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Only with credentials.
+    pub needs_identity: bool,
+    /// The subject must have all of these roles.
+    pub roles: Vec<&'static str>,
+    /// The program must have been granted all of these scopes.
+    pub scopes: Vec<&'static str>,
+}
+
+pub(super) async fn authenticate<Inner>(
+    door: Arc<Door>,
+    mut request: Request,
+    inner: Inner,
+) -> Result<Response, Infallible>
+where
+    Inner: Service<Request, Response = Response, Error = Infallible>,
+{
+    if let Some(refused) = request.extensions_mut().remove::<Refused>() {
+        return Ok(refused.into_response());
+    }
+    let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
+        return Ok(Error::internal("a request that never arrived").into_response());
+    };
+    if context.survey {
+        // An endpoint that asks who is there shall get as far as its parts.
+        let nobody = Identity::new(Claims { subject: "survey".into(), ..Claims::default() });
+        if let Ok(nobody) = nobody {
+            context.identify(Arc::new(nobody));
+        }
+        return inner.oneshot(request).await;
+    }
+    if let Err(refusal) = admit(&door, &context, request.headers()).await {
+        return Ok(refusal.into_response());
+    }
+    // Nobody below needs the credentials, and nobody below can leak what is not there.
+    request.headers_mut().remove(header::AUTHORIZATION);
+    inner.oneshot(request).await
+}
+
+async fn admit(door: &Door, context: &Context, headers: &HeaderMap) -> Result<()> {
+    if let Some(identity) = door.authenticator.authenticate(headers).await? {
+        context.identify(identity);
+    }
+    let access = &door.access;
+    if !access.needs_identity {
+        return Ok(());
+    }
+    // The answer is for those who may see it, whatever its parts say.
+    let Some(identity) = context.identity() else {
+        return Err(Error::new(Kind::Unauthenticated).with_detail("send a bearer token"));
+    };
+    if let Some(role) = access.roles.iter().find(|role| !identity.has_role(role)) {
+        return Err(Error::new(Kind::NotAllowed).with_detail(format!("the role {role} is needed")));
+    }
+    if let Some(scope) = access.scopes.iter().find(|scope| !identity.has_scope(scope)) {
+        return Err(Error::new(Kind::NotAllowed).with_detail(format!("the scope {scope} is needed")));
+    }
+    Ok(())
+}

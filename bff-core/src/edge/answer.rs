@@ -1,0 +1,191 @@
+//! The headers of a composite, computed from its ledger.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
+use tower::{Service, ServiceExt};
+
+use super::Page;
+use super::cache_control::Cacheability;
+use super::problem::Cause;
+use crate::clock;
+use crate::compose::{Composer, Meta, PartOutcome};
+use crate::context::{Context, Freshness};
+use crate::error::{Error, Kind, Reason};
+
+const DEGRADED: HeaderName = HeaderName::from_static("bff-degraded");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+
+pub(super) async fn answer<Inner>(page: Arc<Page>, mut request: Request, inner: Inner) -> Result<Response, Infallible>
+where
+    Inner: Service<Request, Response = Response, Error = Infallible>,
+{
+    let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
+        return inner.oneshot(request).await;
+    };
+    // HEAD is answered as GET, so that its headers are those of the GET; the router outside takes the body away.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads {
+        *request.method_mut() = Method::GET;
+    }
+    let known = request.headers_mut().remove(header::IF_NONE_MATCH);
+
+    let response = inner.oneshot(request).await?;
+    let mut response = match overruled(&context, &response) {
+        Some(error) => error.into_response(),
+        None => response,
+    };
+    if page.settings.server_timing {
+        server_timing(response.headers_mut(), &context, &page);
+    }
+    if response.extensions().get::<Cause>().is_some() {
+        return Ok(response);
+    }
+    vary(response.headers_mut(), &context);
+    let cacheability = if response.status().is_success() && reads {
+        Cacheability::of(&context)
+    } else {
+        Cacheability { private: true, freshness: Freshness::NoStore }
+    };
+    let meta = Meta::of(&context);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, cacheability.header(page.private_max_age));
+    if cacheability.private && page.private_max_age.is_some() {
+        headers.append(header::VARY, HeaderValue::from_name(header::AUTHORIZATION));
+    }
+    if meta.degraded {
+        if let Ok(list) = HeaderValue::from_str(&degraded(&meta)) {
+            headers.insert(DEGRADED, list);
+        }
+        return Ok(response);
+    }
+    if reads && response.status() == StatusCode::OK {
+        return Ok(with_etag(response, known).await);
+    }
+    Ok(response)
+}
+
+/// An answer that the endpoint made and the client must not get.
+fn overruled(context: &Arc<Context>, response: &Response) -> Option<Error> {
+    if !response.status().is_success() {
+        return None;
+    }
+    if let Err(error) = Composer::new(context.clone()).check_selection() {
+        return Some(error);
+    }
+    if context.terms.strict && !context.wishes.partial {
+        return context.ledger.read(|parts, _| {
+            let part = parts.iter().find(|part| part.outcome.is_degraded())?;
+            let reason = part.reason.unwrap_or(Reason::UpstreamError);
+            let error = Error::new(Kind::Incomplete(reason)).in_part(part.name.clone(), part.need);
+            Some(match part.retry_after {
+                Some(after) => error.with_retry_after(after),
+                None => error,
+            })
+        });
+    }
+    None
+}
+
+/// Every request header that may have changed the answer.
+fn vary(headers: &mut HeaderMap, context: &Context) {
+    headers.append(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
+    let mut named: Vec<HeaderName> = Vec::new();
+    context.ledger.read(|_, calls| {
+        for name in calls.iter().flat_map(|call| call.vary.iter()) {
+            if !named.contains(name) {
+                named.push(name.clone());
+            }
+        }
+    });
+    named.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    for name in named {
+        headers.append(header::VARY, HeaderValue::from_name(name));
+    }
+}
+
+/// A structured field list (RFC 9651) of what is not as it should be, `omitted` left out.
+fn degraded(meta: &Meta) -> String {
+    let mut list = String::new();
+    for part in meta.parts.iter().filter(|part| part.outcome != PartOutcome::Omitted) {
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        let _ = write!(list, "{};outcome={};reason={}", part.part, part.outcome.as_str(), part.reason);
+        if let Some(age) = part.age_seconds {
+            let _ = write!(list, ";age={age}");
+        }
+        if let Some(after) = part.retry_after_seconds {
+            let _ = write!(list, ";retry_after={after}");
+        }
+        if let (Some(count), Some(of)) = (part.count, part.of) {
+            let _ = write!(list, ";count={count};of={of}");
+        }
+    }
+    list
+}
+
+/// A weak tag over the uncompressed body: 128 bits of SHA-256, the same in every process and release.
+async fn with_etag(response: Response, known: Option<HeaderValue>) -> Response {
+    let (mut head, body) = response.into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Error::internal(error).into_response(),
+    };
+    let digest = digest::digest(&digest::SHA256, &body);
+    let mut tag = String::with_capacity(26);
+    tag.push_str("W/\"");
+    URL_SAFE_NO_PAD.encode_string(&digest.as_ref()[..16], &mut tag);
+    tag.push('"');
+    let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        head.headers.insert(header::ETAG, tag);
+    }
+    if matches {
+        head.status = StatusCode::NOT_MODIFIED;
+        head.headers.remove(header::CONTENT_TYPE);
+        head.headers.remove(header::CONTENT_LENGTH);
+        return Response::from_parts(head, Body::empty());
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+/// Weak comparison (RFC 9110 §8.8.3.2): the mark of weakness does not count.
+fn names(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.trim() == "*" || known.split(',').any(|candidate| opaque(candidate) == opaque(tag))
+}
+
+/// One entry for each part, for a browser's developer tools.
+fn server_timing(headers: &mut HeaderMap, context: &Context, page: &Page) {
+    let mut text = String::new();
+    for part in context.ledger.in_answer_order() {
+        let millis = part.took.as_secs_f64() * 1000.0;
+        // A part's name is a token but for the dot of a joined field, which a token may hold too.
+        let _ = write!(text, "{};dur={millis:.1};desc=\"{}", part.name, part.outcome.as_str());
+        if let Some(reason) = part.reason {
+            let _ = write!(text, " {reason}");
+        }
+        text.push_str("\", ");
+    }
+    let total = (clock::now() - context.started()).as_secs_f64() * 1000.0;
+    let _ = write!(text, "total;dur={total:.1}");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(SERVER_TIMING, value);
+    }
+    if !page.settings.cors_origins.is_empty()
+        && let Ok(origins) = HeaderValue::from_str(&page.settings.cors_origins.join(", "))
+    {
+        headers.insert(TIMING_ALLOW_ORIGIN, origins);
+    }
+}

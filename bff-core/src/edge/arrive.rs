@@ -1,0 +1,125 @@
+//! A request comes in: its id, its trace, its wishes, and the point in time when its answer has to leave.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tower::{Service, ServiceExt};
+
+use super::Door;
+use crate::context::{Context, TraceContext, Wishes};
+use crate::error::{Error, Input};
+use crate::identity::IDENTITY_HEADERS;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+/// The longest request id that is taken from a client.
+const LONGEST_ID: usize = 128;
+
+/// In a request's extensions: only the endpoint's parts are wanted, nothing is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Survey;
+
+pub(super) async fn arrive<Inner>(
+    door: Arc<Door>,
+    mut request: Request,
+    inner: Inner,
+) -> Result<Response, Infallible>
+where
+    Inner: Service<Request, Response = Response, Error = Infallible>,
+{
+    // Whatever a client says about who it is, it has to prove; these headers are made by us.
+    for name in IDENTITY_HEADERS {
+        request.headers_mut().remove(name);
+    }
+    let headers = request.headers();
+    let request_id = headers.get(REQUEST_ID).and_then(well_formed).map(Arc::from);
+    let trace = headers
+        .get(TRACEPARENT)
+        .and_then(|value| TraceContext::follow(value.to_str().ok()?))
+        .unwrap_or_else(TraceContext::begin);
+    let (wishes, mistake) = match wishes(request.uri().query(), headers) {
+        Ok(wishes) => (wishes, None),
+        Err(mistake) => (Wishes::default(), Some(mistake)),
+    };
+    let mut context = Context::new(request_id, trace, door.terms.clone(), wishes, keep(headers));
+    context.credentials_sent = headers.contains_key(header::AUTHORIZATION);
+    context.survey = request.extensions().get::<Survey>().is_some();
+    let context = Arc::new(context);
+    let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let refusal = if target_length as u64 > door.settings.target_limit.as_u64() {
+        Some(Error::invalid(Input::TargetTooLong, "", "shorten the path and the query"))
+    } else {
+        mistake
+    };
+    request.extensions_mut().insert(context.clone());
+    if let Some(refusal) = refusal {
+        request.extensions_mut().insert(Refused(refusal));
+    }
+    let mut response = inner.oneshot(request).await?;
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if context.survey {
+        response.extensions_mut().insert(context);
+    }
+    Ok(response)
+}
+
+/// In a request's extensions: it is refused, but by the layer behind which problems are made.
+#[derive(Clone)]
+pub(super) struct Refused(pub(super) Error);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+/// The client's headers, less what never leaves the edge.
+fn keep(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = headers.clone();
+    kept.remove(header::AUTHORIZATION);
+    kept.remove(header::COOKIE);
+    kept
+}
+
+/// Letters, digits, `-`, `_`, `.`, `:`: nothing that could be more than an id in a log.
+fn well_formed(id: &HeaderValue) -> Option<&str> {
+    let id = id.to_str().ok()?;
+    let fits = !id.is_empty() && id.len() <= LONGEST_ID;
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    (fits && plain).then_some(id)
+}
+
+fn wishes(query: Option<&str>, headers: &HeaderMap) -> Result<Wishes, Error> {
+    let mut wishes = Wishes::default();
+    if let Some(query) = query.filter(|query| query.contains("part")) {
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "parts" => {
+                    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+                    wishes.parts.get_or_insert_default().extend(names.take(64));
+                }
+                "partial" => wishes.partial = value == "true",
+                _ => {}
+            }
+        }
+    }
+    if let Some(wish) = headers.get(REQUEST_TIMEOUT) {
+        let seconds = wish.to_str().ok().and_then(|wish| wish.trim().parse::<f64>().ok());
+        let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        match timeout.filter(|timeout| *timeout >= Duration::from_millis(1)) {
+            Some(timeout) => wishes.timeout = Some(timeout),
+            None => {
+                let detail = "write seconds, such as 0.8";
+                return Err(Error::invalid(Input::Malformed, "request-timeout", detail));
+            }
+        }
+    }
+    Ok(wishes)
+}

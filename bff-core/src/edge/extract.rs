@@ -1,0 +1,100 @@
+//! What an endpoint takes as arguments; what does not fit is a problem that says where.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, path::ErrorKind};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::compose::Composer;
+use crate::context::Context;
+use crate::error::{Error, Input, Kind, Result};
+use crate::identity::Identity;
+
+/// The arguments in the path. One that does not fit is a 400 that names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(PathRejection::FailedToDeserializePathParams(rejection)) => {
+                let (pointer, detail) = match rejection.kind() {
+                    ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+                        (format!("{{{key}}}"), format!("write a value of type {expected_type}"))
+                    }
+                    ErrorKind::DeserializeError { key, message, .. } => (format!("{{{key}}}"), message.clone()),
+                    ErrorKind::InvalidUtf8InPathParam { key } => {
+                        (format!("{{{key}}}"), "write it as UTF-8".to_owned())
+                    }
+                    other => (String::new(), other.to_string()),
+                };
+                Err(Error::invalid(Input::Malformed, pointer, detail))
+            }
+            Err(rejection) => Err(Error::internal(rejection)),
+        }
+    }
+}
+
+/// The arguments in the query. One that does not fit is a 400 that says what would.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(QueryRejection::FailedToDeserializeQueryString(rejection)) => {
+                let text = rejection.body_text();
+                let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+                let (pointer, detail) = detail.split_once(": ").unwrap_or(("", detail));
+                Err(Error::invalid(Input::Malformed, format!("?{pointer}"), detail))
+            }
+            Err(rejection) => Err(Error::internal(rejection)),
+        }
+    }
+}
+
+/// Who is asking. An endpoint that takes it answers for them alone: its answer is private.
+///
+/// Without credentials it is a 401; take `Option<User>` where anybody may ask.
+#[derive(Clone, Debug)]
+pub struct User(pub Arc<Identity>);
+
+impl<State: Send + Sync> FromRequestParts<State> for User {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self> {
+        match context(parts)?.identity() {
+            Some(identity) => Ok(Self(identity.clone())),
+            None => Err(Error::new(Kind::Unauthenticated).with_detail("send a bearer token")),
+        }
+    }
+}
+
+impl<State: Send + Sync> axum::extract::OptionalFromRequestParts<State> for User {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>> {
+        Ok(context(parts)?.identity().cloned().map(Self))
+    }
+}
+
+impl<State: Send + Sync> FromRequestParts<State> for Composer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self> {
+        Ok(Self::new(context(parts)?.clone()))
+    }
+}
+
+fn context(parts: &Parts) -> Result<&Arc<Context>> {
+    parts.extensions.get().ok_or_else(|| Error::internal("an endpoint without a door"))
+}
+

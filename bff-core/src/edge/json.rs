@@ -1,0 +1,103 @@
+//! JSON in and out, with mistakes that say where they are.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::error::{Error, Input, Result};
+
+/// A JSON body: of a request (as an argument) or of an answer.
+///
+/// A request body that is not JSON is a 415, one that cannot be read a 400, one with a value that does not fit a
+/// 422 that points at it, one that is too large a 413, one that does not arrive in time a 408.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        // A page of one or two KiB is written without growing.
+        let mut body = Vec::with_capacity(2048);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => {
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            }
+            Err(error) => Error::internal(error).into_response(),
+        }
+    }
+}
+
+impl<T: DeserializeOwned, State: Sync> FromRequest<State> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &State) -> Result<Self> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if kind != "application/json" && !kind.ends_with("+json") {
+            return Err(Error::invalid(Input::MediaType, "", "send application/json"));
+        }
+        let deadline = request.extensions().get::<Arc<Context>>().map(|context| context.deadline());
+        let collect = request.into_body().collect();
+        let collected = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, collect)
+                .await
+                .map_err(|_| Error::invalid(Input::TooSlow, "", "the body did not arrive in time"))?,
+            None => collect.await,
+        };
+        let body = collected.map_err(|error| {
+            if is_too_large(&error) {
+                Error::invalid(Input::TooLarge, "", "send a smaller body")
+            } else {
+                Error::invalid(Input::Malformed, "", "the body ended early").caused_by(error)
+            }
+        })?;
+        read(&body.to_bytes()).map(Self)
+    }
+}
+
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_data() {
+            Error::invalid(Input::Unprocessable, pointer, inner.to_string())
+        } else {
+            Error::invalid(Input::Malformed, pointer, inner.to_string())
+        }
+    })?;
+    reader.end().map_err(|error| Error::invalid(Input::Malformed, "", error.to_string()))?;
+    Ok(value)
+}
+
+/// A JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        pointer.push('/');
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => pointer.push_str(variant),
+            Segment::Unknown => pointer.push('?'),
+        }
+    }
+    pointer
+}

@@ -1,0 +1,30 @@
+//! The inbound side: everything between a connection and an endpoint.
+//!
+//! - `stack`: the layers in their order, and why.
+//! - `problem`: the one place where an [`Error`](crate::error::Error) becomes HTTP.
+//! - `answer`: the headers of a composite, computed from its ledger.
+//! - [`Json`], [`Path`], [`Query`], [`User`]: what an endpoint takes and gives.
+
+mod access;
+mod answer;
+mod arrive;
+mod cache_control;
+mod deadline;
+mod extract;
+mod json;
+mod observe;
+mod panic;
+mod problem;
+mod problem_types;
+mod secure;
+mod settings;
+mod stack;
+
+pub use access::Access;
+pub use arrive::Survey;
+pub use extract::{Path, Query, User};
+pub use json::Json;
+pub use problem::{FieldError, Problem, Problems};
+pub use problem_types::{PROBLEM_TYPES, ProblemType};
+pub use settings::EdgeSettings;
+pub use stack::{Door, Page, door, page};

@@ -1,0 +1,387 @@
+//! One error for everything that can keep a part, or a page, from being there.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Need;
+
+/// The result of every call and every endpoint.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, with whose fault it is, where, and what the log should know.
+///
+/// Cheap to clone, because one failed flight is handed to all its waiters. It becomes HTTP in one place,
+/// `edge/problem.rs`; what `Display` and `source` say is for logs, never for clients.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: Kind,
+    upstream: Option<Arc<str>>,
+    part: Option<(Cow<'static, str>, Need)>,
+    dependency: bool,
+    is_write: bool,
+    retry_after: Option<Duration>,
+    detail: Option<Cow<'static, str>>,
+    faults: Vec<InputFault>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What went wrong. Closed: a new way to fail gets a variant, and the compiler shows where it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The upstream says that there is no such thing (404, 410).
+    NotFound,
+    /// The upstream refuses this identity (403).
+    Forbidden,
+    /// A call that needs an identity, made for a request without one; nothing was sent.
+    Anonymous,
+    /// The upstream did not accept what *we* sent (400, 401, and every other 4xx).
+    Rejected,
+    /// A write met a state that does not allow it (409).
+    Conflict,
+    /// A write's precondition did not hold (412).
+    Precondition,
+    /// A write's content was understood and refused (422).
+    Unprocessable,
+    /// The call ran into its own time limit.
+    Timeout,
+    /// The page's budget was used up before the call ended, or would have been.
+    Deadline,
+    /// The upstream answered 5xx.
+    UpstreamError,
+    /// No connection, or one that broke before the answer was complete.
+    Unreachable,
+    /// The breaker is open: nothing was sent.
+    CircuitOpen,
+    /// The upstream (429) or our own limit for it is full.
+    Overloaded,
+    /// An answer that is not what it should be: content type, size, syntax, a missing field.
+    InvalidResponse,
+    /// What the client sent is wrong; `faults` says where.
+    Invalid(Input),
+    /// No credentials, or credentials that do not hold.
+    Unauthenticated,
+    /// Credentials that hold, but do not suffice for this endpoint.
+    NotAllowed,
+    /// The credentials cannot be checked now.
+    IssuerUnavailable,
+    /// No endpoint at this path.
+    NoSuchRoute,
+    /// An endpoint, but not for this method.
+    MethodNotAllowed,
+    /// A degraded answer, to a client that takes only whole ones.
+    Incomplete(Reason),
+    /// The BFF is full, or stopping.
+    Busy,
+    /// A defect of ours.
+    Internal,
+    /// Not an error: a survey of the endpoint's parts ends here. Never leaves the process.
+    Surveyed,
+}
+
+/// What about the client's input is wrong; each has its own status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A parameter, or JSON that cannot be read (400).
+    Malformed,
+    /// JSON that can be read and says something impossible (422).
+    Unprocessable,
+    /// A body that is too large (413).
+    TooLarge,
+    /// A path and query that are too long (414).
+    TargetTooLong,
+    /// A content type that is not spoken here (415).
+    MediaType,
+    /// A body that did not arrive in time (408).
+    TooSlow,
+    /// An answer was asked for in a form that is not made here (406).
+    NotAcceptable,
+}
+
+/// One mistake in what the client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFault {
+    /// JSON pointer (RFC 6901) into the body, or `?name` / `{name}` for a parameter.
+    pub pointer: String,
+    /// For people; says what would be right.
+    pub detail: String,
+}
+
+/// Why a part is not as it should be, in the words of the wire contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// That call's own time limit.
+    Timeout,
+    /// The page's budget.
+    Deadline,
+    /// The upstream answered with an error.
+    UpstreamError,
+    /// No connection, or one that broke.
+    Unreachable,
+    /// The breaker is open.
+    CircuitOpen,
+    /// The upstream, or our limit for it, is full.
+    Overloaded,
+    /// An answer that cannot be used.
+    InvalidResponse,
+    /// A call that another part made first failed.
+    Dependency,
+    /// Left out because `?parts=` did not name it.
+    NotRequested,
+    /// Left out because the identity may not see it, or there is none.
+    NotEntitled,
+    /// Any of the above but a timeout, for frontends that are told no more.
+    Unavailable,
+}
+
+impl Reason {
+    /// All of them, for documents and label sets.
+    pub const ALL: [Self; 11] = [
+        Self::Timeout,
+        Self::Deadline,
+        Self::UpstreamError,
+        Self::Unreachable,
+        Self::CircuitOpen,
+        Self::Overloaded,
+        Self::InvalidResponse,
+        Self::Dependency,
+        Self::NotRequested,
+        Self::NotEntitled,
+        Self::Unavailable,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
+            Self::UpstreamError => "upstream_error",
+            Self::Unreachable => "unreachable",
+            Self::CircuitOpen => "circuit_open",
+            Self::Overloaded => "overloaded",
+            Self::InvalidResponse => "invalid_response",
+            Self::Dependency => "dependency",
+            Self::NotRequested => "not_requested",
+            Self::NotEntitled => "not_entitled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The same, told to a frontend that is to know no more than `timeout` or `unavailable`.
+    #[must_use]
+    pub const fn coarse(self) -> Self {
+        match self {
+            Self::Timeout | Self::Deadline => Self::Timeout,
+            Self::NotRequested | Self::NotEntitled => self,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl Error {
+    /// An error of this kind about which nothing else is known.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            upstream: None,
+            part: None,
+            dependency: false,
+            is_write: false,
+            retry_after: None,
+            detail: None,
+            faults: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// The client's input is wrong at `pointer` (JSON pointer, or `?name` / `{name}` for a parameter).
+    #[must_use]
+    pub fn invalid(input: Input, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid(input))
+            .with_faults(vec![InputFault { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    /// A defect of ours; `detail` goes to the log only.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal).caused_by(cause)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Whose answer, or silence, it was.
+    #[must_use]
+    pub fn from_upstream(self, upstream: Arc<str>) -> Self {
+        self.change(|inner| inner.upstream = Some(upstream))
+    }
+
+    /// In which part it happened; the innermost part stays.
+    #[must_use]
+    pub fn in_part(self, part: Cow<'static, str>, need: Need) -> Self {
+        if self.0.part.is_some() { self } else { self.change(|inner| inner.part = Some((part, need))) }
+    }
+
+    /// The call that failed was first made by another part.
+    #[must_use]
+    pub fn of_dependency(self) -> Self {
+        self.change(|inner| inner.dependency = true)
+    }
+
+    /// It was a write: what is not known to have failed may have happened.
+    #[must_use]
+    pub fn of_write(self) -> Self {
+        self.change(|inner| inner.is_write = true)
+    }
+
+    /// When trying again may help.
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        self.change(|inner| inner.retry_after = Some(after))
+    }
+
+    /// What a client may read about it, for people.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.change(|inner| inner.detail = Some(detail.into()))
+    }
+
+    /// Each mistake in the client's input.
+    #[must_use]
+    pub fn with_faults(self, faults: Vec<InputFault>) -> Self {
+        self.change(|inner| inner.faults = faults)
+    }
+
+    /// What lies behind it, for the log.
+    #[must_use]
+    pub fn caused_by(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.change(|inner| inner.source = Some(Arc::from(cause.into())))
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The upstream whose answer, or silence, it was.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        self.0.upstream.as_deref()
+    }
+
+    /// The part in which it happened, and how much the page needs that part.
+    #[must_use]
+    pub fn part(&self) -> Option<(&str, Need)> {
+        self.0.part.as_ref().map(|(part, need)| (part.as_ref(), *need))
+    }
+
+    /// When trying again may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// What a client may read about it.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// Each mistake in the client's input.
+    #[must_use]
+    pub fn faults(&self) -> &[InputFault] {
+        &self.0.faults
+    }
+
+    /// Whether a write failed.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        self.0.is_write
+    }
+
+    /// A write that may have happened: it was sent, and no answer says what became of it.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        self.0.is_write && matches!(self.0.kind, Kind::Timeout | Kind::Deadline | Kind::Unreachable)
+    }
+
+    /// What `meta` says of a part that failed so; `None` where the part simply is not there (404).
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        if self.0.kind == Kind::NotFound {
+            return None;
+        }
+        if self.0.dependency {
+            return Some(Reason::Dependency);
+        }
+        Some(match self.0.kind {
+            Kind::Timeout => Reason::Timeout,
+            Kind::Deadline => Reason::Deadline,
+            Kind::Unreachable => Reason::Unreachable,
+            Kind::CircuitOpen => Reason::CircuitOpen,
+            Kind::Overloaded | Kind::Busy => Reason::Overloaded,
+            Kind::InvalidResponse => Reason::InvalidResponse,
+            Kind::Forbidden | Kind::Anonymous => Reason::NotEntitled,
+            Kind::Incomplete(reason) => reason,
+            _ => Reason::UpstreamError,
+        })
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((part, _)) = self.part() {
+            write!(out, "part {part}: ")?;
+        }
+        if let Some(upstream) = self.upstream() {
+            write!(out, "upstream {upstream}: ")?;
+        }
+        write!(out, "{:?}", self.0.kind)?;
+        if let Some(source) = &self.0.source {
+            write!(out, ": {source}")?;
+            let mut deeper = source.source();
+            while let Some(cause) = deeper {
+                write!(out, ": {cause}")?;
+                deeper = cause.source();
+            }
+        }
+        for fault in &self.0.faults {
+            write!(out, "; {}: {}", fault.pointer, fault.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}

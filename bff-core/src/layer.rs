@@ -1,0 +1,57 @@
+//! A tower layer made from one async function, for both stacks.
+//!
+//! Every layer of ours is always ready and does its work around one call, so it needs neither `poll_ready`
+//! nor a named future: `async fn layer(state, request, inner) -> …` says all of it, and nothing is boxed.
+
+use std::task::{Context, Poll};
+
+use tower::{Layer, Service};
+
+/// Wraps every call in `run(state, request, inner)`; `state` is cloned for each call, so keep it behind an `Arc`.
+pub fn around<State, Run>(state: State, run: Run) -> Around<State, Run> {
+    Around { state, run }
+}
+
+/// The layer made by [`around`].
+#[derive(Clone, Debug)]
+pub struct Around<State, Run> {
+    state: State,
+    run: Run,
+}
+
+impl<Inner, State: Clone, Run: Clone> Layer<Inner> for Around<State, Run> {
+    type Service = AroundService<State, Run, Inner>;
+
+    fn layer(&self, inner: Inner) -> Self::Service {
+        AroundService { state: self.state.clone(), run: self.run.clone(), inner }
+    }
+}
+
+/// The service made by [`around`].
+#[derive(Clone, Debug)]
+pub struct AroundService<State, Run, Inner> {
+    state: State,
+    run: Run,
+    inner: Inner,
+}
+
+impl<State, Run, Inner, Request, Output, Response, Error> Service<Request>
+    for AroundService<State, Run, Inner>
+where
+    State: Clone,
+    Inner: Clone,
+    Run: Fn(State, Request, Inner) -> Output,
+    Output: Future<Output = Result<Response, Error>>,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Output;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Output {
+        (self.run)(self.state.clone(), request, self.inner.clone())
+    }
+}

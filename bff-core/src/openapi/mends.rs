@@ -1,0 +1,99 @@
+//! What the derive leaves out or leaves open.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
+
+use super::shapes::{self, Schemas, all, answered, reachable, walk};
+use crate::compose::PartStatus;
+use crate::edge::Problem;
+
+/// Mends all schemas of a document.
+///
+/// - What an answer always writes is `required`; the derive leaves every `Option` out, which serde writes as null.
+/// - The core's own types that leave absent members out never write null.
+/// - An enumeration that may be null lists null.
+/// - A pointer to a schema that nobody registered becomes a string: so the derive leaves the newtypes of parameters.
+/// - A schema that nobody points to is dropped.
+pub(super) fn mend(operations: &mut [Operation], schemas: &mut Schemas) {
+    let in_answers = reachable(operations.iter_mut().flat_map(answered), schemas);
+    operations.iter_mut().flat_map(answered).for_each(|schema| walk(schema, &mut always_written));
+    for (name, schema) in schemas.iter_mut().filter(|(name, _)| in_answers.contains(*name)) {
+        let mend = if leaves_out(name) { never_null } else { always_written };
+        walk(schema, &mut |node| mend(node));
+    }
+
+    let known: BTreeSet<String> = schemas.keys().cloned().collect();
+    for schema in operations.iter_mut().flat_map(all).chain(schemas.values_mut()) {
+        walk(schema, &mut null_is_listed);
+        walk(schema, &mut |node| registered(node, &known));
+    }
+
+    let referred = reachable(operations.iter_mut().flat_map(all), schemas);
+    schemas.retain(|name, _| referred.contains(name));
+}
+
+/// Whether the type of this name leaves absent members out of what it writes.
+fn leaves_out(name: &str) -> bool {
+    name == PartStatus::name() || name == Problem::name()
+}
+
+fn always_written(node: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = node else { return };
+    let written = object.properties.iter().filter(|(_, property)| !is_write_only(property));
+    object.required = written.map(|(name, _)| name.clone()).collect();
+}
+
+fn is_write_only(property: &RefOr<Schema>) -> bool {
+    match property {
+        RefOr::Ref(pointer) => pointer.write_only == Some(true),
+        RefOr::T(Schema::Object(object)) => object.write_only == Some(true),
+        RefOr::T(_) => false,
+    }
+}
+
+fn never_null(node: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = node else { return };
+    let required = &object.required;
+    for (_, property) in object.properties.iter_mut().filter(|(name, _)| !required.contains(name)) {
+        match property {
+            RefOr::T(Schema::Object(object)) => without_null(&mut object.schema_type),
+            RefOr::T(Schema::Array(array)) => without_null(&mut array.schema_type),
+            _ => {}
+        }
+    }
+}
+
+fn without_null(kind: &mut SchemaType) {
+    let SchemaType::Array(kinds) = kind else { return };
+    kinds.retain(|kind| *kind != Type::Null);
+    if let [only] = kinds.as_slice() {
+        *kind = SchemaType::Type(only.clone());
+    }
+}
+
+fn null_is_listed(node: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = node
+        && let SchemaType::Array(kinds) = &object.schema_type
+        && kinds.contains(&Type::Null)
+        && let Some(values) = &mut object.enum_values
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
+    }
+}
+
+fn registered(node: &mut RefOr<Schema>, known: &BTreeSet<String>) {
+    let RefOr::Ref(pointer) = node else { return };
+    let Some(name) = shapes::name(&pointer.ref_location) else { return };
+    if !known.contains(name) {
+        tracing::warn!(schema = name, "nobody registers this type of the API; write it as inline(…)");
+        let mut text = Object::with_type(Type::String);
+        text.description = Some(std::mem::take(&mut pointer.description)).filter(|about| !about.is_empty());
+        *node = RefOr::T(Schema::Object(text));
+    }
+}

@@ -1,0 +1,35 @@
+//! The API document: OpenAPI 3.1, made from the code without running a server.
+//!
+//! - `document`: the whole, from the table of contents.
+//! - `operation`: what a route's policy and parts add to what its function says of itself.
+//! - `answers`: headers, problems, and the answer that says "not modified".
+//! - `mends`: what the derive leaves out or leaves open.
+//! - `examples`: a good day and a degraded one, from the schemas alone.
+//! - `render`: the document as text, the same in every process.
+//! - `target`: a request that an endpoint takes, from its own examples.
+//! - `explorer`: the document for people, at `/docs`.
+//! - [`compare`]: where a committed document is not what the code makes.
+//! - [`breaking`]: what of a change breaks the clients of a released version.
+
+mod answers;
+mod book;
+mod breaking;
+mod compare;
+mod document;
+mod examples;
+mod explorer;
+mod mends;
+mod operation;
+mod plausible;
+mod render;
+mod shapes;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use breaking::breaking;
+pub use compare::compare;
+pub(crate) use document::{clash, document};
+pub(crate) use explorer::explorer;
+pub(crate) use render::render;
+pub(crate) use target::example_target;

@@ -1,0 +1,207 @@
+//! What a route may cost and who may call it, and what is known of it without running it.
+
+use std::time::Duration;
+
+use axum::routing::MethodRouter;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Paths, RefOr, Schema};
+
+use crate::context::{Need, Terms};
+use crate::edge::Access;
+use crate::settings::{Check, Mistakes};
+
+/// What a route may cost and who may call it. Feeds the stack, the API document and `routes`.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) access: Access,
+    pub(crate) budget: Duration,
+    pub(crate) private_max_age: Option<Duration>,
+}
+
+impl Policy {
+    /// Anybody may call it. The budget is 1 s unless [`budget`](Self::budget) says otherwise.
+    #[must_use]
+    pub fn public() -> Self {
+        Self { access: Access::default(), budget: Duration::from_secs(1), private_max_age: None }
+    }
+
+    /// Only with credentials. Otherwise like [`public`](Self::public).
+    #[must_use]
+    pub fn user() -> Self {
+        Self { access: Access { needs_identity: true, ..Access::default() }, ..Self::public() }
+    }
+
+    /// The subject must have this role, too. Implies credentials.
+    #[must_use]
+    pub fn role(mut self, role: &'static str) -> Self {
+        self.access.needs_identity = true;
+        self.access.roles.push(role);
+        self
+    }
+
+    /// The program must have been granted this scope, too. Implies credentials.
+    #[must_use]
+    pub fn scope(mut self, scope: &'static str) -> Self {
+        self.access.needs_identity = true;
+        self.access.scopes.push(scope);
+        self
+    }
+
+    /// The whole time a request may take.
+    #[must_use]
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How long a client may keep a private answer without asking. Default: it asks each time.
+    #[must_use]
+    pub fn private_max_age(mut self, limit: Duration) -> Self {
+        self.private_max_age = Some(limit);
+        self
+    }
+}
+
+/// `[endpoints.<name>]`: numbers of one endpoint's policy that operators may change. Access rules are code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointSettings {
+    /// The whole time a request may take. Default: what the endpoint's policy says.
+    #[serde(with = "humantime_serde")]
+    pub budget: Option<Duration>,
+    /// The share of the budget after which optional and fallback parts degrade. Default 0.85.
+    pub soft_share: Option<f64>,
+    /// At most so many elements of a list are joined. Default 100.
+    pub join_limit: Option<usize>,
+    /// At most so many calls of one join are under way at once. Default 8.
+    pub join_at_once: Option<usize>,
+}
+
+impl Check for EndpointSettings {
+    fn check(&self, mistakes: &mut Mistakes) {
+        if self.budget.is_some_and(|budget| budget.is_zero()) {
+            mistakes.note("budget", "0 leaves no time for an answer", "give a time above 0, such as \"800ms\"");
+        }
+        if let Some(share) = self.soft_share
+            && !(share > 0.0 && share <= 1.0)
+        {
+            mistakes.note("soft_share", format!("{share} is no share of the budget"), "give a number above 0, at most 1");
+        }
+        for (key, number) in [("join_limit", self.join_limit), ("join_at_once", self.join_at_once)] {
+            if number == Some(0) {
+                mistakes.note(key, "0 lets no list be joined", "give a number above 0");
+            }
+        }
+    }
+}
+
+/// One endpoint, as the table of contents names it.
+#[derive(Clone)]
+pub(crate) struct Route<State> {
+    /// Its name in logs, metrics, configuration and the API document: `getHome`.
+    pub(crate) name: String,
+    /// Its path, with placeholders.
+    pub(crate) path: String,
+    pub(crate) method: Method,
+    pub(crate) policy: Policy,
+    pub(crate) operation: Operation,
+    pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
+    pub(crate) handler: MethodRouter<State>,
+}
+
+/// A part of an endpoint, known without calling anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SurveyedPart {
+    /// Its JSON key.
+    pub name: String,
+    /// How much the page needs it.
+    #[serde(serialize_with = "word")]
+    pub need: Need,
+}
+
+fn word<S: serde::Serializer>(need: &Need, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(need.as_str())
+}
+
+impl<State> Route<State> {
+    /// What `routes!` made of one function. `None` where it holds no operation.
+    pub(crate) fn new(
+        (schemas, paths, handler): (Vec<(String, RefOr<Schema>)>, Paths, MethodRouter<State>),
+        policy: Policy,
+    ) -> Option<Self> {
+        let (path, item) = paths.paths.into_iter().next()?;
+        let (method, operation) = [
+            (Method::GET, item.get),
+            (Method::POST, item.post),
+            (Method::PUT, item.put),
+            (Method::PATCH, item.patch),
+            (Method::DELETE, item.delete),
+        ]
+        .into_iter()
+        .find_map(|(method, operation)| Some((method, operation?)))?;
+        let function = operation.operation_id.clone().unwrap_or_default();
+        Some(Self { name: operation_name(&method, &function), path, method, policy, operation, schemas, handler })
+    }
+
+    /// The terms of a request, from the policy and what the configuration changes about it.
+    pub(crate) fn terms(&self, settings: Option<&EndpointSettings>, strict: bool, coarse_reasons: bool) -> Terms {
+        let own = Terms::default();
+        let settings = settings.copied().unwrap_or_default();
+        Terms {
+            endpoint: self.name.as_str().into(),
+            route: self.path.as_str().into(),
+            budget: settings.budget.unwrap_or(self.policy.budget),
+            soft_share: settings.soft_share.unwrap_or(own.soft_share),
+            coarse_reasons,
+            strict,
+            join_limit: settings.join_limit.unwrap_or(own.join_limit),
+            join_at_once: settings.join_at_once.unwrap_or(own.join_at_once),
+        }
+    }
+}
+
+/// `getHomeScreen` for `home_screen`; a function whose name begins with a verb keeps it (`addItem`).
+fn operation_name(method: &Method, function: &str) -> String {
+    const VERBS: [&str; 9] = ["get", "list", "add", "change", "remove", "create", "update", "delete", "search"];
+    let mut words = function.split('_').filter(|word| !word.is_empty()).peekable();
+    let mut name = String::new();
+    if words.peek().is_none_or(|first| !VERBS.contains(first)) {
+        name.push_str(&method.as_str().to_ascii_lowercase());
+    }
+    for word in words {
+        let mut letters = word.chars();
+        match letters.next() {
+            Some(first) if !name.is_empty() => name.extend(first.to_uppercase()),
+            Some(first) => name.push(first),
+            None => {}
+        }
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+/// One endpoint for [`Bff::page`](crate::Bff::page): the function with its `#[utoipa::path]`.
+#[macro_export]
+macro_rules! routes {
+    ($($handler:tt)+) => {{
+        // What it expands to names axum by that name; a BFF does not have to depend on it for that.
+        #[allow(unused_imports)]
+        use $crate::axum;
+        $crate::utoipa_axum::routes!($($handler)+)
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_have_the_names_a_client_generator_wants() {
+        assert_eq!(operation_name(&Method::GET, "home_screen"), "getHomeScreen");
+        assert_eq!(operation_name(&Method::POST, "add_item"), "addItem");
+        assert_eq!(operation_name(&Method::GET, "search"), "search");
+        assert_eq!(operation_name(&Method::DELETE, "entry"), "deleteEntry");
+    }
+}

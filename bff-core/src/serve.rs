@@ -1,0 +1,284 @@
+//! Listening, serving, and stopping without losing a request.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+use crate::bff::App;
+use crate::clock;
+use crate::settings::{Check, Mistakes};
+
+/// `[server]`: listeners and their limits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerSettings {
+    /// Where clients call. Default `127.0.0.1:8080`; plain HTTP, for loopback and behind a balancer.
+    pub listen: SocketAddr,
+    /// Where operators call (`/metrics`, `/livez`, `/readyz`). Default `127.0.0.1:9080`; not for the world.
+    pub management: SocketAddr,
+    /// How long a client may take for the head of a request; also how long a connection may stay idle. Default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub header_timeout: Duration,
+    /// The largest head of a request. Default 32 KiB (hyper answers a larger one with 431).
+    pub header_limit: bytesize::ByteSize,
+    /// At most so many connections at once; further ones wait to be accepted. Default 10000.
+    pub max_connections: usize,
+    /// After a signal to stop: how long requests are still accepted while `/readyz` already says no, so that balancers
+    /// hear of it. Default 0 s; on Kubernetes some seconds.
+    #[serde(with = "humantime_serde")]
+    pub drain_delay: Duration,
+    /// After that: how long requests in flight may take to end. Default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            management: SocketAddr::from(([127, 0, 0, 1], 9080)),
+            header_timeout: Duration::from_secs(30),
+            header_limit: bytesize::ByteSize::kib(32),
+            max_connections: 10_000,
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Check for ServerSettings {
+    fn check(&self, mistakes: &mut Mistakes) {
+        if self.listen == self.management && self.listen.port() != 0 {
+            mistakes.note("management", format!("{} is where clients call", self.management), "give it another port");
+        }
+        if self.header_timeout.is_zero() {
+            mistakes.note("header_timeout", "0 leaves no time for a request", "give a time such as \"30s\"");
+        }
+        if self.header_limit.as_u64() < 8192 {
+            let problem = format!("{} is too small for a head", self.header_limit);
+            mistakes.note("header_limit", problem, "give at least 8 KiB");
+        }
+        if self.max_connections == 0 {
+            mistakes.note("max_connections", "0 lets nobody in", "give a number above 0");
+        }
+    }
+}
+
+/// The listeners of a BFF, bound.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    management: TcpListener,
+}
+
+/// A port that cannot be had; says which, and how to choose another.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    flag: &'static str,
+    key: &'static str,
+    cause: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, flag, key, cause } = self;
+        if cause.kind() == io::ErrorKind::AddrInUse {
+            write!(out, "port {} of {} is taken by another program", address.port(), address.ip())?;
+        } else {
+            write!(out, "cannot listen on {address}: {cause}")?;
+        }
+        write!(out, "; choose another with {flag} HOST:PORT, or {key} in the configuration")
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Listeners {
+    /// Binds both listeners; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When a port cannot be had.
+    pub async fn bind(settings: &ServerSettings) -> Result<Self, BindError> {
+        let bind = async |address: SocketAddr, flag: &'static str, key: &'static str| {
+            TcpListener::bind(address).await.map_err(|cause| BindError { address, flag, key, cause })
+        };
+        Ok(Self {
+            public: bind(settings.listen, "--listen", "server.listen").await?,
+            management: bind(settings.management, "--management", "server.management").await?,
+        })
+    }
+
+    /// Where clients call.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn public_addr(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where operators call.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn management_addr(&self) -> io::Result<SocketAddr> {
+        self.management.local_addr()
+    }
+}
+
+/// Serves until `shutdown` ends, then drains: readiness off, stop accepting, finish what is in flight (writes and
+/// refreshes included), and return.
+///
+/// # Errors
+/// When requests were still in flight at the end of `drain_timeout`; they are cut.
+pub async fn serve(
+    app: App,
+    listeners: Listeners,
+    settings: &ServerSettings,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let stop_management = Arc::new(tokio::sync::Notify::new());
+    let stopped = stop_management.clone();
+    let own = settings.clone();
+    let (public, management) = (app.public.clone(), app.management.clone());
+    let operators = tokio::spawn(async move {
+        accept(listeners.management, management, &own, async move { stopped.notified().await }).await
+    });
+    let drain = async {
+        shutdown.await;
+        app.set_ready(false);
+        tracing::info!("draining");
+        if !settings.drain_delay.is_zero() {
+            tokio::time::sleep(settings.drain_delay).await;
+        }
+    };
+    let open = accept(listeners.public, public, settings, drain).await;
+    let deadline = clock::now() + settings.drain_timeout;
+    let background = &app.shared.background;
+    background.close();
+    let drained = tokio::time::timeout_at(deadline, async {
+        open.shutdown().await;
+        background.wait().await;
+    })
+    .await;
+    stop_management.notify_one();
+    let _ = operators.await;
+    drained.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "requests were still in flight when drain_timeout ended"))
+}
+
+/// Accepts until `stop` ends; gives back the connections that are still open. The listener is closed by then.
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    settings: &ServerSettings,
+    stop: impl Future<Output = ()>,
+) -> GracefulShutdown {
+    let open = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(settings.max_connections));
+    let builder = builder(settings);
+    tokio::pin!(stop);
+    loop {
+        let accepted = async {
+            let place = room.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut stop => return open,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                let connection = connection(stream, &builder, router.clone(), &open, settings.header_timeout);
+                tokio::spawn(async move {
+                    let _place = place;
+                    connection.await;
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: give connections time to end instead of spinning.
+                tracing::warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Without the timer hyper's limit is silently off.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(usize::try_from(settings.header_limit.as_u64()).unwrap_or(usize::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(settings.header_timeout)
+        .keep_alive_timeout(settings.header_timeout)
+        .max_concurrent_streams(256)
+        .max_header_list_size(u32::try_from(settings.header_limit.as_u64()).unwrap_or(u32::MAX));
+    builder
+}
+
+/// One connection, to its end.
+fn connection(
+    stream: TcpStream,
+    builder: &auto::Builder<TokioExecutor>,
+    router: Router,
+    open: &GracefulShutdown,
+    header_timeout: Duration,
+) -> impl Future<Output = ()> + use<> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = asked.clone();
+    let service = hyper::service::service_fn(move |request| {
+        seen.store(true, Ordering::Relaxed);
+        router.clone().oneshot(request)
+    });
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = open.watch(connection);
+    async move {
+        tokio::pin!(connection);
+        // Telling HTTP/1 from HTTP/2 waits for bytes without a limit of its own; this is it.
+        tokio::select! {
+            _ = &mut connection => return,
+            () = tokio::time::sleep(header_timeout) => {}
+        }
+        if asked.load(Ordering::Relaxed) {
+            // A connection that breaks is the client's business; its requests have their own log lines.
+            let _ = connection.await;
+        }
+    }
+}
+
+/// Ends when the process is told to stop: SIGTERM (orchestrators) or SIGINT (Ctrl-C).
+pub async fn shutdown_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Signals that cannot be had are no reason to stop.
+        _ => std::future::pending().await,
+    }
+}

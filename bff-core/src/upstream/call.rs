@@ -1,0 +1,111 @@
+//! All that a layer may know of a request and of an answer.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::body::Body;
+use crate::cache::{Freshness, Key, Overrides};
+use crate::clock::Instant;
+use crate::context::{CallOutcome, Scope, TraceContext};
+use crate::error::{Error, Kind, Result};
+use crate::fetched::Staleness;
+
+/// What a client says of a request, in its extensions. Layers read this, never the method.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// It changes nothing: it may be kept, shared, and sent as often as one likes.
+    pub safe: bool,
+    /// Sending it twice is the same as sending it once.
+    pub idempotent: bool,
+    /// It is made in the name of the request's identity.
+    pub per_identity: bool,
+    /// The question, for store and flight; `None` for a call that nobody can share.
+    pub key: Option<Key>,
+    /// Who waits for it; `None` below the flight and for refreshes, where it belongs to nobody.
+    pub scope: Option<Scope>,
+    /// The part it was first made for, as a label.
+    pub part: Option<Cow<'static, str>>,
+    /// The trace it belongs to.
+    pub trace: TraceContext,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// When it has to end, once it has begun.
+    pub deadline: Option<Instant>,
+    /// How long its answer is kept where the answer does not say.
+    pub overrides: Overrides,
+    /// Reads the body, so that garbage is the upstream's failure and not ours.
+    pub decode: Decode,
+}
+
+/// A body as the value that the client wants, still without its type.
+pub(super) type Decoded = Arc<dyn Any + Send + Sync>;
+pub(super) type Decode = fn(&Bytes) -> Result<Decoded, serde_path_to_error::Error<serde_json::Error>>;
+
+/// What layers know of an answer, in its extensions, once its body is here.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) outcome: CallOutcome,
+    pub(super) staleness: Option<Staleness>,
+    pub(super) freshness: Freshness,
+    pub(super) decoded: Option<Decoded>,
+}
+
+/// Whose fault an answer is, if anybody's. The transport sets it; layers read it, never the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Fine,
+    /// The upstream is well and says no (4xx).
+    ClientFault,
+    /// The upstream failed: 5xx, silence, garbage.
+    UpstreamFault,
+    /// The upstream asks for fewer calls (429), or is not to be asked now.
+    Overloaded,
+    /// Nothing can be said: the call was cut by its caller or never sent.
+    Unknown,
+}
+
+impl Verdict {
+    /// The verdict on the end of a call.
+    #[must_use]
+    pub fn of(result: &Result<Response<Body>>) -> Self {
+        match result {
+            Ok(response) => response.extensions().get().copied().unwrap_or(Self::Fine),
+            Err(error) => match error.kind() {
+                Kind::NotFound
+                | Kind::Forbidden
+                | Kind::Rejected
+                | Kind::Conflict
+                | Kind::Precondition
+                | Kind::Unprocessable => Self::ClientFault,
+                Kind::Timeout | Kind::UpstreamError | Kind::Unreachable | Kind::InvalidResponse => Self::UpstreamFault,
+                Kind::Overloaded => Self::Overloaded,
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
+/// The call that a request carries.
+///
+/// # Errors
+/// A defect of ours: every request in the outbound stack is made by a client.
+pub(super) fn call_of(request: &Request<Body>) -> Result<&Call> {
+    request.extensions().get().ok_or_else(|| Error::internal("a request without a call in the outbound stack"))
+}
+
+pub(super) fn call_mut(request: &mut Request<Body>) -> Result<&mut Call> {
+    request.extensions_mut().get_mut().ok_or_else(|| Error::internal("a request without a call in the outbound stack"))
+}
+
+/// An answer on its way up, once its body is here.
+pub(super) fn answered(body: Bytes, answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::Bytes(body));
+    response.extensions_mut().insert(answer);
+    response
+}

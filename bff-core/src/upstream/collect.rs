@@ -1,0 +1,147 @@
+//! Reads the whole answer, within bounds, and turns what is no usable answer into an error.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tower::{Service, ServiceExt};
+
+use super::call::{Answer, Call, Decode, answered, call_of};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::cache::Freshness;
+use crate::clock;
+use crate::context::CallOutcome;
+use crate::error::{Error, Kind, Result};
+
+pub(super) async fn collect<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let Call { safe, per_identity, overrides, decode, .. } = call_of(&request)?.clone();
+    let (head, body) = inner.oneshot(request).await?.into_parts();
+    if !head.status.is_success() {
+        return Err(refused(head.status, &head.headers, safe));
+    }
+    let limit = usize::try_from(upstream.settings.response_limit.as_u64()).unwrap_or(usize::MAX);
+    let body = read(body, limit).await?;
+    if !body.is_empty() && !is_json(&head.headers) {
+        return Err(Error::new(Kind::InvalidResponse).caused_by("the content type is not JSON"));
+    }
+    let freshness = if safe && head.status == StatusCode::OK {
+        Freshness::read(&head.headers, !per_identity, &overrides, clock::wall())
+    } else {
+        NOT_KEPT
+    };
+    let decoded = run(decode, &body)?;
+    Ok(answered(body, Answer { outcome: CallOutcome::Live, staleness: None, freshness, decoded: Some(decoded) }))
+}
+
+const NOT_KEPT: Freshness = Freshness {
+    storable: false,
+    private: false,
+    no_store: true,
+    remaining: None,
+    age: Duration::ZERO,
+    while_revalidate: Duration::ZERO,
+    if_error: Duration::ZERO,
+};
+
+/// The value in a body.
+///
+/// # Errors
+/// When the body is not what the client's type says; names the place in it, never the value.
+pub(super) fn run(decode: Decode, body: &Bytes) -> Result<super::call::Decoded> {
+    decode(body).map_err(|error| {
+        let at = error.path().to_string();
+        let inner = error.into_inner();
+        // serde_json quotes the value that does not fit; a log is no place for a user's data.
+        let what = match inner.classify() {
+            serde_json::error::Category::Data => "a value of the wrong kind, or a field that is missing",
+            serde_json::error::Category::Eof => "the JSON ends early",
+            _ => "no JSON",
+        };
+        Error::new(Kind::InvalidResponse)
+            .caused_by(format!("{what} at {at}, line {} column {}", inner.line(), inner.column()))
+    })
+}
+
+async fn read(mut body: Body, limit: usize) -> Result<Bytes> {
+    let too_large = || Error::new(Kind::InvalidResponse).caused_by(format!("the answer is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(broken)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(too_large());
+        }
+        // Most answers are one frame, and that needs no copy.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(limit);
+            rest.reserve(first.len() + data.len() + expected);
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn broken(error: Box<dyn StdError + Send + Sync>) -> Error {
+    Error::new(Kind::Unreachable).caused_by(error)
+}
+
+/// `application/json`, and every `+json` of RFC 6838 §4.2.8.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+        || kind.len() > 5 && kind.get(kind.len() - 5..).is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+}
+
+/// What a status that is no success means. 409, 412 and 422 have a meaning of their own only for writes.
+fn refused(status: StatusCode, headers: &HeaderMap, safe: bool) -> Error {
+    let kind = match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
+        StatusCode::FORBIDDEN => Kind::Forbidden,
+        StatusCode::TOO_MANY_REQUESTS => Kind::Overloaded,
+        StatusCode::CONFLICT if !safe => Kind::Conflict,
+        StatusCode::PRECONDITION_FAILED if !safe => Kind::Precondition,
+        StatusCode::UNPROCESSABLE_ENTITY if !safe => Kind::Unprocessable,
+        status if status.is_client_error() => Kind::Rejected,
+        status if status.is_server_error() => Kind::UpstreamError,
+        // Redirects are not followed, and 304 was not asked for.
+        _ => Kind::InvalidResponse,
+    };
+    let error = Error::new(kind).caused_by(format!("status {}", status.as_u16()));
+    match headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(retry_after) {
+        Some(after) => error.with_retry_after(after),
+        None => error,
+    }
+}
+
+/// Seconds, or a date (RFC 9110 §10.2.3).
+fn retry_after(text: &str) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    let after = match text.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(clock::wall()).unwrap_or_default(),
+    };
+    Some(after.min(LONGEST))
+}

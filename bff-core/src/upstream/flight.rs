@@ -1,0 +1,94 @@
+//! One call for everybody who asks the same, and the one place that fills the store.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::call::{Answer, Decoded, call_mut};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::cache::{Freshness, Key, Store};
+use crate::clock::{self, Instant};
+use crate::context::CallOutcome;
+use crate::error::{Error, Kind, Result};
+
+/// The end of a call, for each of its waiters.
+pub(super) type Flown = Result<Landed>;
+
+/// An answer whose body is here.
+#[derive(Clone)]
+pub(super) struct Landed {
+    pub(super) body: Bytes,
+    pub(super) freshness: Freshness,
+    pub(super) decoded: Option<Decoded>,
+}
+
+impl std::fmt::Debug for Landed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Landed").field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn flight<Inner>(
+    upstream: Arc<Upstream>,
+    mut request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Send + 'static,
+    Inner::Future: Send,
+{
+    let call = call_mut(&mut request)?;
+    let Some(key) = call.key.clone() else { return inner.oneshot(request).await };
+    let scope = call.scope.take();
+    let store = upstream.shared.store.clone();
+    let last_write = store.last_write(&key);
+    let (flight, joined) = upstream.shared.flights.board(&key, last_write, || {
+        let key = key.clone();
+        async move {
+            let asked = clock::now();
+            let call = AssertUnwindSafe(inner.oneshot(request)).catch_unwind();
+            let ended = match call.await {
+                Ok(result) => result.and_then(land),
+                // A waiter must not die of another one's call.
+                Err(_) => Err(Error::internal("a call panicked")),
+            };
+            fill(&store, &key, &ended, asked);
+            ended
+        }
+    });
+    let ended = flight.await;
+    if let Some(scope) = scope {
+        // The decoded value goes to whoever asked now; who asks again decodes again.
+        let told: Flown = match &ended {
+            Ok(landed) => Ok(Landed { decoded: None, ..landed.clone() }),
+            Err(error) => Err(error.clone()),
+        };
+        scope.context.memory.remember(key.text(), Arc::new(told));
+    }
+    ended.map(|landed| landed.answered(if joined { CallOutcome::Collapsed } else { CallOutcome::Live }))
+}
+
+/// Takes the answer apart so that it can be shared.
+fn land(response: Response<Body>) -> Flown {
+    let (mut parts, body) = response.into_parts();
+    match (parts.extensions.remove::<Answer>(), body) {
+        (Some(answer), Body::Bytes(body)) => {
+            Ok(Landed { body, freshness: answer.freshness, decoded: answer.decoded })
+        }
+        _ => Err(Error::internal("an answer that was not collected cannot be shared")),
+    }
+}
+
+/// A failed call never touches what is kept; a definite "there is none" does.
+fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
+    match ended {
+        Ok(landed) => store.keep(key, landed.body.clone(), &landed.freshness, asked),
+        Err(error) if error.kind() == Kind::NotFound => store.forget(key),
+        Err(_) => {}
+    }
+}

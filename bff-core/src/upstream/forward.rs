@@ -1,0 +1,63 @@
+//! Says to the upstream who asks, passes on the headers that are configured, and makes the key from both.
+
+use std::sync::Arc;
+
+use http::{HeaderName, Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::call::{call_mut, call_of};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::cache::Key;
+use crate::error::{Error, Kind, Result};
+
+/// Draft-ietf-httpapi-idempotency-key-header; passed on with writes so that the backend can tell a repetition.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+pub(super) async fn forward<Inner>(
+    upstream: Arc<Upstream>,
+    mut request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let call = call_of(&request)?;
+    let context = call.scope.as_ref().map(|scope| scope.context.clone());
+    let (safe, per_identity) = (call.safe, call.per_identity);
+    let identity = match (per_identity, &context) {
+        (false, _) => None,
+        (true, context) => match context.as_ref().and_then(|context| context.identity()) {
+            Some(identity) => Some(identity.clone()),
+            // Without an identity there is nobody to ask for: nothing is sent.
+            None => return Err(Error::new(Kind::Anonymous)),
+        },
+    };
+    let headers = request.headers_mut();
+    if let Some(context) = &context {
+        for name in upstream.forwarded.iter() {
+            for value in context.headers.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        if !safe && let Some(key) = context.headers.get(IDEMPOTENCY_KEY) {
+            headers.insert(IDEMPOTENCY_KEY, key.clone());
+        }
+    }
+    if let Some(identity) = &identity {
+        for (name, value) in identity.headers() {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    if safe {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let key = match &identity {
+            Some(identity) => {
+                Key::per_identity(identity, &upstream.name, target, &upstream.forwarded, request.headers())
+            }
+            None => Key::shared(&upstream.name, target, &upstream.forwarded, request.headers()),
+        };
+        call_mut(&mut request)?.key = Some(key);
+    }
+    inner.oneshot(request).await
+}

@@ -1,0 +1,53 @@
+//! Counts calls and gives calls and attempts their span.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+use super::call::{Answer, call_of};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::clock;
+use crate::context::CallOutcome;
+use crate::error::{Error, Kind, Result};
+
+pub(super) async fn call<Inner>(upstream: Arc<Upstream>, request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let started = clock::now();
+    let span = tracing::debug_span!("call", upstream = %upstream.name, method = %request.method());
+    let result = inner.oneshot(request).instrument(span).await;
+    let result = result.map_err(|error| error.from_upstream(upstream.name.clone()));
+    let outcome = match &result {
+        Ok(response) => response.extensions().get::<Answer>().map_or(CallOutcome::Live, |answer| answer.outcome),
+        Err(error) if error.kind() == Kind::NotFound => CallOutcome::Absent,
+        Err(error) => CallOutcome::Failed(error.kind()),
+    };
+    upstream.shared.metrics.call(&upstream.name, outcome, result.as_ref().err(), clock::now() - started);
+    result
+}
+
+pub(super) async fn attempt<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let part = call_of(&request)?.part.clone();
+    let span = tracing::debug_span!("attempt", upstream = %upstream.name, owner = %upstream.settings.owner, part = part.as_deref());
+    let attempt = async {
+        let result = inner.oneshot(request).await;
+        if let Err(error) = &result
+            && error.kind() != Kind::NotFound
+        {
+            tracing::debug!(%error, "attempt failed");
+        }
+        result
+    };
+    attempt.instrument(span).await
+}

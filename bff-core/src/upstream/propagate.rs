@@ -1,0 +1,42 @@
+//! Tells the upstream to which trace a call belongs and how much time it has.
+
+use std::io::Write;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::call::call_of;
+use crate::body::Body;
+use crate::clock;
+use crate::error::{Error, Result};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Seconds with a fraction, as in draft-thomson-httpapi-request-timeout.
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+/// The share of the time that the way there and back may take; the upstream is told the rest.
+const MARGIN: f64 = 0.05;
+
+pub(super) async fn propagate<Inner>((): (), mut request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let call = call_of(&request)?;
+    let trace = call.trace.child().header();
+    let left = call.deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+    let headers = request.headers_mut();
+    headers.insert(TRACEPARENT, trace);
+    if let Some(seconds) = left.and_then(seconds) {
+        headers.insert(REQUEST_TIMEOUT, seconds);
+    }
+    inner.oneshot(request).await
+}
+
+fn seconds(left: Duration) -> Option<HeaderValue> {
+    let millis = left.mul_f64(1.0 - MARGIN).as_millis();
+    let mut text = [0; 24];
+    let mut rest = text.as_mut_slice();
+    write!(rest, "{}.{:03}", millis / 1000, millis % 1000).ok()?;
+    let length = 24 - rest.len();
+    HeaderValue::from_bytes(&text[..length]).ok()
+}

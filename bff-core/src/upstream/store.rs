@@ -1,0 +1,124 @@
+//! Answers from what this request was already told, from the store, and from the store again when the call fails.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::call::{Answer, answered, call_mut, call_of};
+use super::flight::{Flown, Landed};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::cache::{Entry, Freshness, Key, Lookup};
+use crate::context::CallOutcome;
+use crate::error::{Error, Kind, Reason, Result};
+use crate::fetched::Staleness;
+
+pub(super) async fn store<Inner>(upstream: Arc<Upstream>, request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    Inner::Future: Send,
+{
+    let call = call_of(&request)?;
+    let Some(key) = call.key.clone() else { return inner.oneshot(request).await };
+    let mut of_another_part = false;
+    if let Some(scope) = &call.scope {
+        let (first, told) = scope.context.memory.ask::<Flown>(key.text(), scope.part);
+        of_another_part = first != scope.part;
+        if let Some(told) = told {
+            return match told.as_ref() {
+                Ok(landed) => Ok(landed.clone().answered(CallOutcome::Recalled)),
+                Err(error) => Err(depends(error.clone(), of_another_part)),
+            };
+        }
+    }
+    let kept = match upstream.shared.store.look_up(&key) {
+        Lookup::Fresh(entry) => return Ok(kept(&entry, CallOutcome::Hit, None)),
+        Lookup::Revalidate(entry) => {
+            refresh(&upstream, &key, &request, inner);
+            return Ok(kept(&entry, CallOutcome::Revalidating, None));
+        }
+        Lookup::Expired(entry) => Some(entry),
+        Lookup::Miss => None,
+    };
+    match inner.oneshot(request).await {
+        Ok(response) => Ok(response),
+        Err(error) => match (kept, upstream_failed(&error)) {
+            (Some(entry), Some(reason)) if entry.usable_on_error() => {
+                tracing::debug!(%error, upstream = %upstream.name, "serving stale");
+                Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason })))
+            }
+            _ => Err(depends(error, of_another_part)),
+        },
+    }
+}
+
+/// A kept answer on its way up.
+fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Response<Body> {
+    let freshness = Freshness {
+        storable: true,
+        private: entry.private,
+        no_store: false,
+        remaining: Some(entry.remaining()),
+        age: entry.age(),
+        while_revalidate: std::time::Duration::ZERO,
+        if_error: std::time::Duration::ZERO,
+    };
+    answered(entry.body.clone(), Answer { outcome, staleness, freshness, decoded: None })
+}
+
+/// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
+///
+/// One for each key and a bounded number of them; beyond that the answer stays as it is until the next request.
+fn refresh<Inner>(upstream: &Arc<Upstream>, key: &Key, request: &Request<Body>, inner: Inner)
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Send + 'static,
+    Inner::Future: Send,
+{
+    let shared = &upstream.shared;
+    if shared.flights.is_under_way(key) || shared.background.is_closed() {
+        return;
+    }
+    let Ok(permit) = shared.refreshes.clone().try_acquire_owned() else { return };
+    let mut again = Request::new(Body::empty());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    *again.extensions_mut() = request.extensions().clone();
+    if let Ok(call) = call_mut(&mut again) {
+        call.scope = None;
+    }
+    let name = upstream.name.clone();
+    shared.background.spawn(async move {
+        let _permit = permit;
+        if let Err(error) = inner.oneshot(again).await {
+            tracing::debug!(%error, upstream = %name, "refresh failed, the kept answer stays");
+        }
+    });
+}
+
+/// The failures that older data may stand in for (RFC 5861 §4, and those that never became an answer).
+fn upstream_failed(error: &Error) -> Option<Reason> {
+    match error.kind() {
+        Kind::Timeout
+        | Kind::Deadline
+        | Kind::UpstreamError
+        | Kind::Unreachable
+        | Kind::CircuitOpen
+        | Kind::Overloaded
+        | Kind::InvalidResponse => error.reason(),
+        _ => None,
+    }
+}
+
+fn depends(error: Error, of_another_part: bool) -> Error {
+    if of_another_part && error.kind() != Kind::NotFound { error.of_dependency() } else { error }
+}
+
+impl Landed {
+    /// The same answer for one more waiter.
+    pub(super) fn answered(self, outcome: CallOutcome) -> Response<Body> {
+        let Self { body, freshness, decoded } = self;
+        answered(body, Answer { outcome, staleness: None, freshness, decoded })
+    }
+}

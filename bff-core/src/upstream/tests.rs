@@ -1,0 +1,407 @@
+//! The outbound stack as a page sees it: store, flights, stale data, identities, writes. On paused time.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, Request, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::Client;
+use crate::clock::Millis;
+use crate::identity::Claims;
+use crate::testing::{Answer, Builder, Fault, Reply, TestBff};
+use crate::{Bff, Composer, Json, Meta, Policy, Problems, Result, compose, path};
+
+#[derive(Clone, Debug)]
+struct Service(Client);
+
+impl From<Client> for Service {
+    fn from(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+crate::upstreams! {
+    struct Upstreams {
+        weather: Service,
+        diary: Service,
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, PartialEq)]
+struct Text(String);
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Sky {
+    weather: Option<Text>,
+    meta: Meta,
+}
+
+#[utoipa::path(get, path = "/sky", responses((status = OK, body = Sky), Problems))]
+async fn sky(page: Composer, up: Upstreams) -> Result<Json<Sky>> {
+    compose!(page, Sky { weather: optional(async { Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()) }) })
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Two {
+    first: Option<Text>,
+    second: Option<Text>,
+    meta: Meta,
+}
+
+#[utoipa::path(get, path = "/two", responses((status = OK, body = Two), Problems))]
+async fn two(page: Composer, up: Upstreams) -> Result<Json<Two>> {
+    let now = async || Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner());
+    compose!(page, Two { first: optional(now()), second: optional(now()) })
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Diary {
+    entry: Option<Text>,
+    meta: Meta,
+}
+
+#[utoipa::path(get, path = "/diary", responses((status = OK, body = Diary), Problems))]
+async fn diary(page: Composer, up: Upstreams) -> Result<Json<Diary>> {
+    compose!(page, Diary { entry: optional(async { Ok(up.diary.0.get(path!("/entry")).per_identity::<Text>().await?.into_inner()) }) })
+}
+
+#[utoipa::path(post, path = "/diary", responses((status = OK, body = Text), Problems))]
+async fn write(up: Upstreams, Json(text): Json<Text>) -> Result<Json<Text>> {
+    Ok(Json(up.diary.0.post(path!("/entry")).json(&text).per_identity::<Text>().await?.into_inner()))
+}
+
+fn builder() -> Builder<Upstreams> {
+    let bff = Bff::new("coast", "1.0.0")
+        .page(routes!(sky), Policy::public().budget(1000.ms()))
+        .page(routes!(two), Policy::public().budget(1000.ms()))
+        .page(routes!(diary), Policy::public().budget(1000.ms()))
+        .page(routes!(write), Policy::user().budget(1000.ms()));
+    Builder::new(bff).unwrap()
+}
+
+fn ada() -> Claims {
+    Claims { subject: "ada".into(), ..Claims::default() }
+}
+
+/// Answers with how often it was asked, and the given `Cache-Control`.
+fn counting(cache_control: &'static str) -> (Arc<AtomicUsize>, impl Fn(Request<bytes::Bytes>) -> std::future::Ready<Reply>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let answer = move |_| {
+        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let reply = Reply::json(&json!(format!("answer {number}")));
+        std::future::ready(if cache_control.is_empty() { reply } else { reply.header("cache-control", cache_control) })
+    };
+    (asked, answer)
+}
+
+async fn weather(cache_control: &'static str) -> (Arc<AtomicUsize>, TestBff) {
+    let (asked, answer) = counting(cache_control);
+    (asked, builder().upstream("weather", answer).build().await.unwrap())
+}
+
+async fn later(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+fn told(answer: &Answer) -> (Value, Value) {
+    (answer.json()["weather"].clone(), answer.json()["meta"]["parts"].clone())
+}
+
+/// Which `Cache-Control` a page has whose only part says this.
+#[tokio::test(start_paused = true)]
+async fn what_a_part_says_of_its_storage_is_what_the_page_says() {
+    for (part, page) in [
+        ("public, max-age=60", "public, max-age=60"),
+        ("max-age=0", "no-cache"),
+        ("no-cache", "no-cache"),
+        ("no-store", "no-store"),
+        ("", "no-cache"),
+        ("private, max-age=60", "private, no-cache"),
+        ("public, max-age=60, no-store", "no-store"),
+    ] {
+        let (_, bff) = weather(part).await;
+        assert_eq!(bff.get("/sky").await.header("cache-control"), page, "{part:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_told_and_not_what_there_was() {
+    let (asked, bff) = weather("public, max-age=60").await;
+    bff.get("/sky").await;
+    later(45).await;
+    assert_eq!(bff.get("/sky").await.header("cache-control"), "public, max-age=15");
+    later(15).await;
+    assert_eq!(told(&bff.get("/sky").await).0, "answer 2");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn inside_stale_while_revalidate_it_is_a_good_day() {
+    let (asked, bff) = weather("public, max-age=10, stale-while-revalidate=30").await;
+    bff.get("/sky").await;
+    later(15).await;
+    let answer = bff.get("/sky").await;
+    assert_eq!(told(&answer), (json!("answer 1"), json!([])));
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    // The refresh runs behind the answer; it has nothing to wait for here but its turn.
+    bff.app.shared.background.close();
+    bff.app.shared.background.wait().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(told(&bff.get("/sky").await).0, "answer 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_data_stands_in_for_a_refresh_that_failed() {
+    let (_, bff) = weather("public, max-age=10, stale-if-error=100").await;
+    bff.get("/sky").await;
+    later(50).await;
+    for (fault, reason) in [
+        (Fault::Status(503), "upstream_error"),
+        (Fault::Hang, "timeout"),
+        (Fault::Refuse, "unreachable"),
+        (Fault::Garbage, "invalid_response"),
+    ] {
+        bff.faults.upstream("weather", fault);
+        let answer = bff.get("/sky").await;
+        let (weather, parts) = told(&answer);
+        assert_eq!(weather, "answer 1", "{fault:?}");
+        assert_eq!((&parts[0]["outcome"], &parts[0]["reason"]), (&json!("stale"), &json!(reason)));
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    // No failed refresh removed the good entry, and what is past its window is not served.
+    later(60).await;
+    let (weather, parts) = told(&bff.get("/sky").await);
+    assert_eq!((weather, &parts[0]["outcome"]), (Value::Null, &json!("missing")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_stale_data_is_told() {
+    let (_, bff) = weather("public, max-age=10, stale-if-error=100").await;
+    bff.get("/sky").await;
+    later(94).await;
+    bff.faults.upstream("weather", Fault::Refuse);
+    let answer = bff.get("/sky").await;
+    assert_eq!(answer.header("bff-degraded"), "weather;outcome=stale;reason=unreachable;age=94");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definite_no_is_not_a_failure() {
+    let (_, bff) = weather("public, max-age=10, stale-if-error=100").await;
+    bff.get("/sky").await;
+    later(50).await;
+    bff.faults.upstream("weather", Fault::Status(404));
+    assert_eq!(told(&bff.get("/sky").await), (Value::Null, json!([])));
+    bff.faults.upstream("weather", Fault::Refuse);
+    assert_eq!(told(&bff.get("/sky").await).1[0]["outcome"], "missing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_question_at_the_same_time_is_asked_once() {
+    let gate = Arc::new(Notify::new());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (opened, counted) = (gate.clone(), asked.clone());
+    let bff = builder()
+        .upstream("weather", move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let opened = opened.clone();
+            async move {
+                opened.notified().await;
+                Reply::json(&json!("sun")).header("cache-control", "no-store")
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let pages = futures::future::join_all((0..50).map(|_| bff.get("/sky")));
+    let ((), answers) = tokio::join!(
+        async {
+            tokio::task::yield_now().await;
+            gate.notify_one();
+        },
+        pages
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(answers.iter().all(|answer| answer.json()["weather"] == "sun"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_twice_in_one_request_is_one_call_and_one_failure_is_the_others_dependency() {
+    let (asked, bff) = weather("no-store").await;
+    let answer = bff.get("/two").await;
+    assert_eq!((&answer.json()["first"], &answer.json()["second"]), (&json!("answer 1"), &json!("answer 1")));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    bff.faults.upstream("weather", Fault::Refuse);
+    assert_eq!(
+        bff.get("/two").await.header("bff-degraded"),
+        "first;outcome=missing;reason=unreachable, second;outcome=missing;reason=dependency"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_one_identity_is_for_another() {
+    let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    let log = seen.clone();
+    let bff = builder()
+        .upstream("diary", move |request| {
+            log.lock().unwrap().push(request.headers().clone());
+            let user = request.headers()["x-user-id"].to_str().unwrap().to_owned();
+            // An upstream that lies: its answers are everybody's.
+            std::future::ready(Reply::json(&json!(format!("of {user}"))).header("cache-control", "public, max-age=600"))
+        })
+        .build()
+        .await
+        .unwrap();
+    let bob = Claims { subject: "bob".into(), ..Claims::default() };
+    let admin = Claims { roles: vec!["admin".into()], ..ada() };
+    for _ in 0..2 {
+        for who in [&ada(), &bob, &admin] {
+            let answer = bff.get_as(who, "/diary").await;
+            assert_eq!(answer.json()["entry"], format!("of {}", who.subject));
+            assert_eq!(answer.header("cache-control"), "private, no-cache");
+        }
+    }
+    // Kept under each identity; a narrower or wider token is another one.
+    assert_eq!(seen.lock().unwrap().len(), 3);
+
+    let nobody = bff.get("/diary").await;
+    assert_eq!(
+        nobody.json(),
+        json!({ "entry": null, "meta": { "degraded": false, "parts": [
+            { "part": "entry", "outcome": "omitted", "reason": "not_entitled" }
+        ] } })
+    );
+    assert_eq!(nobody.header("cache-control"), "private, no-cache");
+    assert_eq!(seen.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_cannot_say_who_it_is() {
+    let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    let log = seen.clone();
+    let bff = builder()
+        .upstream("weather", move |request| {
+            log.lock().unwrap().push(request.headers().clone());
+            std::future::ready(Reply::json(&json!("sun")))
+        })
+        .settings(|settings| {
+            settings.upstreams.get_mut("weather").unwrap().forward = vec!["accept-language".into()];
+        })
+        .build()
+        .await
+        .unwrap();
+    let forged = Request::builder()
+        .uri("/sky")
+        .header("x-user-id", "root")
+        .header("x-user-roles", "admin")
+        .header("cookie", "session=1")
+        .header("accept-language", "de")
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let answer = bff.send(forged, bytes::Bytes::new()).await;
+    let headers = seen.lock().unwrap().pop().unwrap();
+    for name in ["x-user-id", "x-user-roles", "cookie", "authorization"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    assert_eq!(headers["accept-language"], "de");
+    assert!(headers["traceparent"].to_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+    // 400 ms for the attempt, less a twentieth for the way.
+    assert_eq!(headers["request-timeout"], "0.380");
+    let vary: Vec<_> = answer.headers.get_all("vary").iter().collect();
+    assert_eq!(vary, ["accept-encoding", "accept-language"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_makes_old_what_its_identity_was_told() {
+    let entries: Arc<Mutex<HashMap<String, String>>> = Arc::default();
+    let bff = builder()
+        .upstream("diary", move |request| {
+            let user = request.headers()["x-user-id"].to_str().unwrap().to_owned();
+            let mut entries = entries.lock().unwrap();
+            if request.method() == http::Method::POST {
+                entries.insert(user.clone(), serde_json::from_slice(request.body()).unwrap());
+            }
+            let entry = entries.get(&user).cloned().unwrap_or_default();
+            std::future::ready(Reply::json(&json!(entry)).header("cache-control", "private, max-age=600"))
+        })
+        .build()
+        .await
+        .unwrap();
+    assert_eq!(bff.get_as(&ada(), "/diary").await.json()["entry"], "");
+    later(1).await;
+    let answer = bff.post_as(&ada(), "/diary", &json!("dear diary")).await;
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!("dear diary")));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    later(1).await;
+    assert_eq!(bff.get_as(&ada(), "/diary").await.json()["entry"], "dear diary");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_outlives_the_client_that_left() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let counted = written.clone();
+    let bff = builder()
+        .upstream("diary", move |_| {
+            let counted = counted.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                counted.fetch_add(1, Ordering::SeqCst);
+                Reply::json(&json!("done"))
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let gone = tokio::time::timeout(Duration::from_millis(50), bff.post_as(&ada(), "/diary", &json!("x"))).await;
+    assert!(gone.is_err());
+    bff.app.shared.background.close();
+    bff.app.shared.background.wait().await;
+    assert_eq!(written.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_a_write_that_timed_out_is_unknown() {
+    let bff = builder().build().await.unwrap();
+    bff.faults.upstream("diary", Fault::Hang);
+    let answer = bff.post_as(&ada(), "/diary", &json!("x")).await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(answer.json()["outcome_unknown"], true);
+    for (status, told) in [(409, 409), (412, 412), (422, 422), (404, 404), (400, 502), (401, 502), (500, 502), (429, 503)] {
+        bff.faults.upstream("diary", Fault::Status(status));
+        let answer = bff.post_as(&ada(), "/diary", &json!("x")).await;
+        assert_eq!(answer.status.as_u16(), told, "{status}");
+        assert_eq!(answer.json()["outcome_unknown"], Value::Null, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_keys_stays_inside_the_bound() {
+    let store = super::Shared::new(
+        &crate::cache::CacheSettings { capacity: bytesize::ByteSize::mib(1), ..Default::default() },
+        Arc::default(),
+    )
+    .store
+    .clone();
+    let freshness = crate::cache::Freshness {
+        storable: true,
+        private: false,
+        no_store: false,
+        remaining: Some(Duration::from_secs(60)),
+        age: Duration::ZERO,
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::ZERO,
+    };
+    let upstream: Arc<str> = "weather".into();
+    for number in 0..20_000 {
+        let key = crate::cache::Key::shared(&upstream, &format!("/{number}"), &[], &HeaderMap::new());
+        store.keep(&key, bytes::Bytes::from(vec![0; 500]), &freshness, crate::clock::now());
+    }
+    assert!(store.weight() <= 1024 * 1024, "{}", store.weight());
+    assert!(store.weight() > 256 * 1024, "{}", store.weight());
+}

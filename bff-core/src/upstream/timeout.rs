@@ -1,0 +1,46 @@
+//! The limits of a call and of one attempt. They belong to the upstream, not to a caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::call::{call_mut, call_of};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+
+pub(super) async fn call<Inner>((): (), request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let limit = call_of(&request)?.timeout;
+    within(limit, request, inner).await
+}
+
+pub(super) async fn attempt<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    within(upstream.settings.attempt_timeout, request, inner).await
+}
+
+async fn within<Inner>(limit: Duration, mut request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let call = call_mut(&mut request)?;
+    let own = clock::now() + limit;
+    // An outer limit that ends earlier ends the call by itself; the tighter one is told to the upstream.
+    call.deadline = Some(call.deadline.map_or(own, |outer| outer.min(own)));
+    match tokio::time::timeout_at(own, inner.oneshot(request)).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(Kind::Timeout)),
+    }
+}

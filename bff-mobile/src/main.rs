@@ -1,0 +1,10 @@
+//! The BFF of the mobile app.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    bff_core::cli::main(bff_mobile::bff())
+}
