@@ -368,7 +368,8 @@ impl fmt::Display for Error {
             }
         }
         for fault in &self.0.faults {
-            write!(out, "; {}: {}", fault.pointer, fault.detail)?;
+            // Only where: the detail quotes what the client sent, and a log is no place for a user's data.
+            write!(out, "; at {}", fault.pointer.escape_debug())?;
         }
         Ok(())
     }

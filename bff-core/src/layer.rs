@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
 /// Wraps every call in `run(state, request, inner)`; `state` is cloned for each call, so keep it behind an `Arc`.
-pub fn around<State, Run>(state: State, run: Run) -> Around<State, Run> {
+pub(crate) fn around<State, Run>(state: State, run: Run) -> Around<State, Run> {
     Around { state, run }
 }
 
 /// The layer made by [`around`].
 #[derive(Clone, Debug)]
-pub struct Around<State, Run> {
+pub(crate) struct Around<State, Run> {
     state: State,
     run: Run,
 }
@@ -29,7 +29,7 @@ impl<Inner, State: Clone, Run: Clone> Layer<Inner> for Around<State, Run> {
 
 /// The service made by [`around`].
 #[derive(Clone, Debug)]
-pub struct AroundService<State, Run, Inner> {
+pub(crate) struct AroundService<State, Run, Inner> {
     state: State,
     run: Run,
     inner: Inner,

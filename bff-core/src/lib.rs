@@ -27,7 +27,7 @@ pub mod upstream;
 #[doc(hidden)]
 pub use {axum, utoipa_axum};
 
-pub use bff::{About, App, Bff, Transports};
+pub use bff::{About, App, Bff, Endpoint, Transports};
 pub use clock::Millis;
 pub use compose::{Composer, Meta};
 pub use edge::{Json, Path, Problems, Query, User};

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use axum::routing::MethodRouter;
-use http::Method;
+use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Paths, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::context::{Need, Terms};
 use crate::edge::Access;
+use crate::openapi::example_target;
 use crate::settings::{Check, Mistakes};
 
 /// What a route may cost and who may call it. Feeds the stack, the API document and `routes`.
@@ -128,7 +130,7 @@ fn word<S: serde::Serializer>(need: &Need, serializer: S) -> Result<S::Ok, S::Er
 impl<State> Route<State> {
     /// What `routes!` made of one function. `None` where it holds no operation.
     pub(crate) fn new(
-        (schemas, paths, handler): (Vec<(String, RefOr<Schema>)>, Paths, MethodRouter<State>),
+        (schemas, paths, handler): UtoipaMethodRouter<State>,
         policy: Policy,
     ) -> Option<Self> {
         let (path, item) = paths.paths.into_iter().next()?;
@@ -143,6 +145,11 @@ impl<State> Route<State> {
         .find_map(|(method, operation)| Some((method, operation?)))?;
         let function = operation.operation_id.clone().unwrap_or_default();
         Some(Self { name: operation_name(&method, &function), path, method, policy, operation, schemas, handler })
+    }
+
+    /// A path and query that the endpoint takes.
+    pub(crate) fn example(&self) -> Uri {
+        example_target(&self.path, &self.operation, &self.schemas)
     }
 
     /// The terms of a request, from the policy and what the configuration changes about it.

@@ -43,7 +43,9 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 pub fn main<Upstreams: Clients>(bff: Bff<Upstreams>) -> ExitCode {
     // One crypto provider for the process. Somebody may have been quicker, which is as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let env = std::env::vars_os();
+    let env = env
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let said = run(&bff, std::env::args_os(), env.collect());
     // Whoever closed the pipe has read what they wanted.
     let _ = std::io::stdout().lock().write_all(said.out.as_bytes());
@@ -80,12 +82,18 @@ impl Said {
 /// The program without the process around it.
 fn run<Upstreams: Clients>(
     bff: &Bff<Upstreams>,
-    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
     env: Vec<(String, String)>,
 ) -> Said {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let program = arguments.first().and_then(|program| Path::new(program).file_name());
+    let program =
+        program.map_or_else(|| bff.about.name.to_owned(), |program| program.to_string_lossy().into_owned());
     let command = Arguments::command().name(bff.about.name).version(bff.about.version);
-    let command = if bff.about.description.is_empty() { command } else { command.about(bff.about.description) };
-    let parsed = command.try_get_matches_from(arguments).and_then(|parsed| Arguments::from_arg_matches(&parsed));
+    let command =
+        if bff.about.description.is_empty() { command } else { command.about(bff.about.description) };
+    let parsed =
+        command.try_get_matches_from(arguments).and_then(|parsed| Arguments::from_arg_matches(&parsed));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -99,13 +107,15 @@ fn run<Upstreams: Clients>(
     let load = |flags: Flags| read(bff, &outer.clone().then(flags), env);
     let command = command.unwrap_or(Command::Serve { flags: Flags::default(), workers: None });
     let done = match command {
-        Command::Serve { flags, workers } => {
-            load(flags).map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes))).and_then(|loaded| {
-                run_server(bff, &loaded.settings, workers.or(outer_workers))
-            })
+        Command::Serve { flags, workers } => load(flags)
+            .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
+            .and_then(|loaded| run_server(bff, &loaded.settings, workers.or(outer_workers))),
+        Command::Openapi { check: None } => {
+            trial(bff, None).map(|app| Said::out(openapi::render(&app.document)))
         }
-        Command::Openapi { check: None } => trial(bff, None).map(|app| Said::out(openapi::render(&app.document))),
-        Command::Openapi { check: Some(file) } => trial(bff, None).and_then(|app| compare(bff.about.name, &app, &file)),
+        Command::Openapi { check: Some(file) } => {
+            trial(bff, None).and_then(|app| compare(&program, &app, &file))
+        }
         Command::Routes { json } => trial(bff, None).map(|app| {
             let rows = table::rows(bff, &app);
             Said::out(if json { table::json(&rows) } else { table::text(&rows) })
@@ -126,7 +136,9 @@ fn read<Upstreams: Clients>(
     flags: &Flags,
     env: Vec<(String, String)>,
 ) -> Result<Loaded, Vec<crate::settings::Mistake>> {
-    let named = |(name, value): &(String, String)| (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value));
+    let named = |(name, value): &(String, String)| {
+        (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value))
+    };
     let names = Upstreams::NAMES.iter().map(|name| (*name).to_owned());
     let sources = Sources {
         file: flags.config.clone().or_else(|| env.iter().find_map(named)),
@@ -138,16 +150,20 @@ fn read<Upstreams: Clients>(
     Settings::load_checked(&sources, |settings| bff.check(settings))
 }
 
-fn run_server<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: &Settings, workers: Option<u16>) -> Result<Said, Said> {
-    telemetry::log_to_stdout(&settings.log);
+fn run_server<Upstreams: Clients>(
+    bff: &Bff<Upstreams>,
+    settings: &Settings,
+    workers: Option<u16>,
+) -> Result<Said, Said> {
     let mut builder = Builder::new_multi_thread();
     if let Some(workers) = workers {
         builder.worker_threads(usize::from(workers));
     }
     let runtime = started(builder)?;
     let failed = |error: &dyn std::fmt::Display| Said::error(FAILED, error);
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listeners = Listeners::bind(&settings.server).await.map_err(|error| failed(&error))?;
+        telemetry::log_to_stdout(&settings.log);
         let app = build(bff, settings, false).await.map_err(|error| cannot_start(&error))?;
         if let (Ok(public), Ok(management)) = (listeners.public_addr(), listeners.management_addr()) {
             tracing::info!(bff = bff.about.name, version = bff.about.version, %public, %management, "listening");
@@ -155,7 +171,10 @@ fn run_server<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: &Settings, wor
         serve(app, listeners, &settings.server, shutdown_signal()).await.map_err(|error| failed(&error))?;
         tracing::info!("stopped");
         Ok(Said::default())
-    })
+    });
+    // What drained has ended; what did not is cut, and a look-up that hangs is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 /// Builds the app and throws the network away: without settings for what the code alone says, with settings as a trial
@@ -169,7 +188,11 @@ fn trial<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: Option<&Settings>) 
     built.map_err(|error| cannot_start(&error))
 }
 
-async fn build<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: &Settings, offline: bool) -> crate::error::Result<App> {
+async fn build<Upstreams: Clients>(
+    bff: &Bff<Upstreams>,
+    settings: &Settings,
+    offline: bool,
+) -> crate::error::Result<App> {
     if !offline {
         return bff.build(settings, &|_, settings| upstream::network(settings)).await;
     }
@@ -185,16 +208,19 @@ fn unconfigured<Upstreams: Clients>() -> Settings {
     Settings { upstreams, ..Settings::default() }
 }
 
-fn compare(name: &str, app: &App, file: &Path) -> Result<Said, Said> {
+fn compare(program: &str, app: &App, file: &Path) -> Result<Said, Said> {
     let shown = file.display();
-    let remedy = format!("write it with `{name} openapi > {shown}`");
+    let remedy = format!("write it with `{program} openapi > {shown}`");
     let committed = std::fs::read_to_string(file)
         .map_err(|cause| Said::error(FAILED, format_args!("{shown} cannot be read ({cause}); {remedy}")))?;
     match openapi::compare(&committed, &openapi::render(&app.document)) {
         Ok(()) => Ok(Said::out("ok")),
         Err(difference) => {
             let difference = difference.trim_end();
-            Err(Said::error(FAILED, format_args!("{shown} is not what the code says; {remedy}\n{difference}")))
+            Err(Said::error(
+                FAILED,
+                format_args!("{shown} is not what the code says; {remedy}\n{difference}"),
+            ))
         }
     }
 }
@@ -207,7 +233,10 @@ fn warnings_of<Upstreams: Clients>(bff: &Bff<Upstreams>, loaded: &Loaded) -> Str
 }
 
 fn started(mut builder: Builder) -> Result<Runtime, Said> {
-    builder.enable_all().build().map_err(|error| Said::error(FAILED, format_args!("cannot start the runtime: {error}")))
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Said::error(FAILED, format_args!("cannot start the runtime: {error}")))
 }
 
 fn cannot_start(error: &Error) -> Said {

@@ -31,7 +31,7 @@ pub(super) fn rows<'a, Upstreams>(bff: &'a Bff<Upstreams>, app: &'a App) -> Vec<
             needs_identity: *needs_identity,
             roles,
             scopes,
-            parts: app.parts.get(&route.name).map(Vec::as_slice).unwrap_or_default(),
+            parts: app.parts(&route.name),
         }
     };
     bff.routes.iter().map(row).collect()

@@ -42,11 +42,18 @@ struct Weather {
 
 /// Weather
 #[utoipa::path(get, path = "/weather/{id}", params(("id" = String, Path)), responses((status = OK, body = Weather)))]
-async fn weather(page: Composer, up: Upstreams, PathArgument(id): PathArgument<String>) -> crate::Result<Json<Weather>> {
-    compose!(page, Weather {
-        now: subject(async { up.station.words(&id).await.map(Fetched::into_inner) }),
-        outlook: optional(async { up.station.words("outlook").await.map(Fetched::into_inner) }),
-    })
+async fn weather(
+    page: Composer,
+    up: Upstreams,
+    PathArgument(id): PathArgument<String>,
+) -> crate::Result<Json<Weather>> {
+    compose!(
+        page,
+        Weather {
+            now: subject(async { up.station.words(&id).await.map(Fetched::into_inner) }),
+            outlook: optional(async { up.station.words("outlook").await.map(Fetched::into_inner) }),
+        }
+    )
 }
 
 fn bff() -> Bff<Upstreams> {
@@ -55,7 +62,8 @@ fn bff() -> Bff<Upstreams> {
 }
 
 fn guarded() -> Bff<Upstreams> {
-    Bff::new("outdoor", "1.2.3").page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
+    Bff::new("outdoor", "1.2.3")
+        .page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
 }
 
 const URL: (&str, &str) = ("BFF_UPSTREAMS__STATION__URL", "http://127.0.0.1:9");
@@ -74,12 +82,21 @@ fn usage() {
         (vec!["serve", "--help"], 0, "Serves until it is told to stop", ""),
         (vec!["sevre"], 2, "", "error: unrecognized subcommand 'sevre'"),
         (vec!["--workers", "0"], 2, "", "error: invalid value '0' for '--workers <N>'"),
-        (vec!["check", "--set", "x"], 2, "", "error: invalid value 'x' for '--set <KEY=VALUE>': write KEY=VALUE"),
+        (
+            vec!["check", "--set", "x"],
+            2,
+            "",
+            "error: invalid value 'x' for '--set <KEY=VALUE>': write KEY=VALUE",
+        ),
     ] {
         let said = said(&bff(), &arguments, &[]);
         assert_eq!(said.code, code, "{arguments:?} {said:?}");
         assert!(said.out.starts_with(out) && said.err.starts_with(err), "{arguments:?} {said:?}");
-        assert_eq!((said.out.is_empty(), said.err.is_empty()), (out.is_empty(), err.is_empty()), "{arguments:?} {said:?}");
+        assert_eq!(
+            (said.out.is_empty(), said.err.is_empty()),
+            (out.is_empty(), err.is_empty()),
+            "{arguments:?} {said:?}"
+        );
     }
 }
 
@@ -91,7 +108,11 @@ fn check_says_ok() {
 
 #[test]
 fn check_says_every_mistake() {
-    let env = [("BFF_UPSTREAMS__STATION__TIMOUT", "1s"), ("BFF_UPSTREAMS__RADAR__URL", "http://r"), ("BFF_ENDPOINTS__GETMOON__BUDGET", "1s")];
+    let env = [
+        ("BFF_UPSTREAMS__STATION__TIMOUT", "1s"),
+        ("BFF_UPSTREAMS__RADAR__URL", "http://r"),
+        ("BFF_ENDPOINTS__GETMOON__BUDGET", "1s"),
+    ];
     let said = said(&bff(), &["check"], &env);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert_eq!(
@@ -109,12 +130,17 @@ fn check_warns() {
     let said = said(
         &bff(),
         &["check", "--set", "upstreams.station.connect_timeout=450ms"],
-        &[URL, ("BFF_ENDPOINTS__GETWEATHER__BUDGET", "600ms"), ("BFF_ENDPOINTS__GETWEATHER__SOFT_SHARE", "0.84")],
+        &[
+            URL,
+            ("BFF_ENDPOINTS__GETWEATHER__BUDGET", "600ms"),
+            ("BFF_ENDPOINTS__GETWEATHER__SOFT_SHARE", "0.84"),
+        ],
     );
     assert_eq!((said.code, said.out.as_str()), (0, "ok\n"), "{}", said.err);
     assert_eq!(
         said.err,
-        "warning: upstreams.station.connect_timeout (--set): is never reached, because an attempt ends before it; make it shorter than attempt_timeout\n\
+        "warning: upstreams.station.connect_timeout (--set): is never reached, because an attempt \
+         ends before it; make it shorter than attempt_timeout\n\
          warning: upstreams.station.owner: nobody is named who can be called when it fails; name a team\n"
     );
 }
@@ -126,8 +152,8 @@ fn a_page_with_less_patience_than_an_upstream_is_odd() {
     let said = said(&bff, &["check"], &[URL, OWNER, ("BFF_UPSTREAMS__STATION__TIMEOUT", "700ms")]);
     assert_eq!(
         said.err,
-        "warning: endpoints.getWeather.budget: parts it can do without degrade after 680ms, before calls to station time \
-         out; if it calls them, make their timeout shorter or its budget longer\n"
+        "warning: endpoints.getWeather.budget: parts it can do without degrade after 680ms, before calls to \
+         station time out; if it calls them, make their timeout shorter or its budget longer\n"
     );
 }
 
@@ -141,21 +167,38 @@ async fn slow_weather(page: Composer, up: Upstreams) -> crate::Result<Json<Weath
 fn without_configuration_nobody_is_served() {
     let said = said(&bff(), &[], &[]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert_eq!(said.err, "error: 1 mistake in the configuration\n  upstreams.station: is missing; add [upstreams.station] with its url\n");
+    assert_eq!(
+        said.err,
+        "error: 1 mistake in the configuration\n  upstreams.station: is missing; add [upstreams.station] with its url\n"
+    );
 }
 
 #[test]
 fn a_port_that_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = said(&bff(), &["--listen", &address, "--management", "127.0.0.1:0", "--log-filter", "off", "--workers", "1"], &[URL]);
+    let said = said(
+        &bff(),
+        &["--listen", &address, "--management", "127.0.0.1:0", "--log-filter", "off", "--workers", "1"],
+        &[URL],
+    );
     assert_eq!(said.code, 1);
     assert!(said.err.starts_with("error: port ") && said.err.contains("--listen"), "{}", said.err);
 }
 
 #[test]
 fn flags_stand_in_front_of_the_command_and_behind_it() {
-    let arguments = ["--set", "log.filter=warn", "--listen", "127.0.0.1:1", "config", "--set", "cache.jitter=0.5", "--listen", "127.0.0.1:2"];
+    let arguments = [
+        "--set",
+        "log.filter=warn",
+        "--listen",
+        "127.0.0.1:1",
+        "config",
+        "--set",
+        "cache.jitter=0.5",
+        "--listen",
+        "127.0.0.1:2",
+    ];
     let said = said(&bff(), &arguments, &[URL]);
     assert_eq!(said.code, 0, "{}", said.err);
     for line in [
@@ -172,7 +215,11 @@ fn flags_stand_in_front_of_the_command_and_behind_it() {
 fn the_file_is_named_by_a_variable_or_a_flag() {
     for (arguments, env, expect) in [
         (vec!["check"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/a.toml: cannot be read"),
-        (vec!["check", "--config", "/no/b.toml"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/b.toml: cannot be read"),
+        (
+            vec!["check", "--config", "/no/b.toml"],
+            vec![("BFF_CONFIG", "/no/a.toml")],
+            "  /no/b.toml: cannot be read",
+        ),
         (vec!["check"], vec![("BFF_CONFIG", "")], "  upstreams.station: is missing"),
     ] {
         let said = said(&bff(), &arguments, &env);
@@ -214,7 +261,11 @@ fn the_document_is_printed_and_compared() {
 
     let said = compare();
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("cannot be read (") && said.err.contains(&format!("outdoor openapi > {shown}")), "{}", said.err);
+    assert!(
+        said.err.contains("cannot be read (") && said.err.contains(&format!("outdoor openapi > {shown}")),
+        "{}",
+        said.err
+    );
     std::fs::write(&file, &printed.out).unwrap();
     let said = compare();
     assert_eq!((said.code, said.out.as_str()), (0, "ok\n"), "{}", said.err);

@@ -8,9 +8,6 @@ use crate::settings::Mistake;
 pub(super) fn warnings<State>(routes: &[Route<State>], loaded: &Loaded) -> Vec<Mistake> {
     let mut warnings = inversions(routes, &loaded.settings);
     warnings.extend(upstreams(&loaded.settings));
-    warnings.extend(loaded.plain_secrets().map(|key| {
-        warning(&key, "a secret stands in the configuration itself", "put it into a file and write { file = \"/path\" }")
-    }));
     for warning in &mut warnings {
         warning.origin = loaded.origins.of(&warning.key).map(str::to_owned);
     }

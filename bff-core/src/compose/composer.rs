@@ -221,6 +221,11 @@ impl Composer {
                         record.reason = error.reason();
                         record.retry_after = error.retry_after();
                     });
+                    if need == Need::Required && error.kind() == Kind::NotFound {
+                        // Whoever asks for what does not exist is told so by every upstream, in any order: only where
+                        // the subject is there is this a contradiction of ours.
+                        context.ledger.subject_closed().await;
+                    }
                     Err(error.in_part(Cow::Borrowed(name), need))
                 }
             }

@@ -11,7 +11,8 @@
 macro_rules! compose {
     ($page:expr, $view:ident { $($field:ident : $word:ident ( $($argument:expr),+ $(,)? )),+ $(,)? }) => {{
         let page: &$crate::compose::Composer = &$page;
-        $( let $field = page.$word(::core::stringify!($field), $($argument),+); )+
+        // All parts first, names after: a field must not hide a variable of the same name from the next one.
+        let ($($field,)+) = ($(page.$word(::core::stringify!($field), $($argument),+),)+);
         match page.open() {
             ::core::result::Result::Ok(()) => match $crate::compose::try_join!($($field),+) {
                 ::core::result::Result::Ok(($($field,)+)) => {

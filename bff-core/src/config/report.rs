@@ -30,13 +30,6 @@ impl Loaded {
         write_table(&mut text, &shape::json(&self.settings), &[], &self.origins);
         text
     }
-
-    /// The keys of secrets that are written where they can be read by whoever reads the configuration.
-    pub fn plain_secrets(&self) -> impl Iterator<Item = String> {
-        let named = |(key, _): &(&str, &str)| key.rsplit('.').next().is_some_and(secret::is_secret);
-        let plain = self.origins.iter().filter(named).filter(|(key, _)| !self.origins.is_from_file(key));
-        plain.map(|(key, _)| key.to_owned())
-    }
 }
 
 fn write_table(text: &mut String, table: &Value, path: &[&str], origins: &Origins) {
@@ -71,13 +64,15 @@ pub(super) fn inline(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(table) => {
-            let entries = table.iter().map(|(key, value)| format!("{} = {}", bare_or_quoted(key), inline(value)));
+            let entries =
+                table.iter().map(|(key, value)| format!("{} = {}", bare_or_quoted(key), inline(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
 fn bare_or_quoted(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let bare = !name.is_empty()
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
     if bare { name.to_owned() } else { Value::from(name).to_string() }
 }

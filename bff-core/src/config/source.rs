@@ -78,7 +78,8 @@ impl<'a> Sources<'a> {
         let mut layers = self.documents()?;
         let mut texts = BTreeSet::new();
         let named = merge(layers.clone())?;
-        let mut variables: Vec<_> = self.env.iter().filter_map(|(name, value)| Some((keys(name)?, name, value))).collect();
+        let mut variables: Vec<_> =
+            self.env.iter().filter_map(|(name, value)| Some((keys(name)?, name, value))).collect();
         // The order of an environment is no order.
         variables.sort_unstable();
         for (keys, name, value) in variables {
@@ -102,7 +103,9 @@ impl<'a> Sources<'a> {
         let usual = || Path::new("config").join(format!("{}.toml", self.name));
         let file = match &self.file {
             Some(file) => Some(file.clone()),
-            None if self.text.is_none() && !self.name.is_empty() => Some(usual()).filter(|file| file.exists()),
+            None if self.text.is_none() && !self.name.is_empty() => {
+                Some(usual()).filter(|file| file.exists())
+            }
             None => None,
         };
         if let Some(file) = file {
@@ -209,10 +212,13 @@ fn document_mistake(document: &str, problem: String, remedy: &str) -> Mistake {
     Mistake { key: document.to_owned(), problem, remedy: remedy.to_owned(), origin: None }
 }
 
-/// Line, column and message of a parser's error. It draws the line, too, which is left out: there may be a secret in it.
+/// Line, column and message of a parser's error. It draws the line, too, which is left out: there may be a secret
+/// in it.
 fn syntax_problem(cause: &dyn Error) -> String {
     let text = cause.to_string();
-    let drawn = |line: &&str| line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|');
+    let drawn = |line: &&str| {
+        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
+    };
     let mut lines = text.lines().filter(|line| !drawn(line)).map(str::trim);
     let place = lines.next().unwrap_or_default();
     let place = place.strip_prefix("TOML parse error at ").unwrap_or(place).to_owned();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
+use tokio::sync::Notify;
 
 use super::Need;
 use crate::clock::{self, Instant};
@@ -164,7 +165,10 @@ pub struct CallRecord {
 
 /// Every part and every call of one request.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Book>);
+pub struct Ledger {
+    book: Mutex<Book>,
+    closed: Notify,
+}
 
 /// The pages of a [`Ledger`].
 #[derive(Debug, Default)]
@@ -175,7 +179,7 @@ struct Book {
 
 impl Ledger {
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers a part; the order of these calls is the order in `meta`.
@@ -208,6 +212,20 @@ impl Ledger {
         if let Some(record) = book.parts.get_mut(usize::from(part.0)) {
             record.took = clock::now().duration_since(record.started);
             change(record);
+        }
+        drop(book);
+        self.closed.notify_waiters();
+    }
+
+    /// Waits until it is known whether what the page is about is there; at once on a page about nothing.
+    pub async fn subject_closed(&self) {
+        loop {
+            let closed = std::pin::pin!(self.closed.notified());
+            let is_open = |part: &PartRecord| part.need == Need::Subject && part.outcome == Outcome::Pending;
+            if !self.read(|parts, _| parts.iter().any(is_open)) {
+                return;
+            }
+            closed.await;
         }
     }
 

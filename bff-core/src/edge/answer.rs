@@ -41,7 +41,8 @@ where
     let known = request.headers_mut().remove(header::IF_NONE_MATCH);
 
     let response = inner.oneshot(request).await?;
-    let mut response = match overruled(&context, &response) {
+    // A write has happened by now; its answer stands.
+    let mut response = match overruled(&context, &response).filter(|_| reads) {
         Some(error) => error.into_response(),
         None => response,
     };

@@ -105,7 +105,11 @@ fn wishes(query: Option<&str>, headers: &HeaderMap) -> Result<Wishes, Error> {
                     let names = value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
                     wishes.parts.get_or_insert_default().extend(names.take(64));
                 }
-                "partial" => wishes.partial = value == "true",
+                "partial" => {
+                    wishes.partial = value
+                        .parse()
+                        .map_err(|_| Error::invalid(Input::Malformed, "?partial", "write true or false"))?;
+                }
                 _ => {}
             }
         }

@@ -52,12 +52,25 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(QueryRejection::FailedToDeserializeQueryString(rejection)) => {
                 let text = rejection.body_text();
-                let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-                let (pointer, detail) = detail.split_once(": ").unwrap_or(("", detail));
-                Err(Error::invalid(Input::Malformed, format!("?{pointer}"), detail))
+                let (name, detail) = explain(text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text));
+                Err(Error::invalid(Input::Malformed, format!("?{name}"), detail))
             }
             Err(rejection) => Err(Error::internal(rejection)),
         }
+    }
+}
+
+/// Which argument it is about, and what would be right: serde says either `name: …` or names the field in backticks.
+fn explain(text: &str) -> (&str, String) {
+    let quoted = text.split('`').nth(1).unwrap_or_default();
+    match text.split_once(": ") {
+        _ if text.contains("missing field") => (quoted, "it is missing".to_owned()),
+        _ if text.contains("duplicate field") => (quoted, "give it once".to_owned()),
+        Some((name, detail)) if detail.contains("invalid digit") || detail.contains("number too") => {
+            (name, "write a whole number in its range".to_owned())
+        }
+        Some((name, detail)) => (name, detail.to_owned()),
+        None => ("", text.to_owned()),
     }
 }
 

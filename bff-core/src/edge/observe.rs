@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use http_body::Body as _;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
@@ -23,7 +24,8 @@ where
         return inner.oneshot(request).await;
     };
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    // A client may send any UTF-8: what a terminal or a reader of lines could take for more than text is written out.
+    let path = utf8_percent_encode(request.uri().path(), CONTROLS).to_string();
     let span = tracing::info_span!("request", request_id = %context.request_id, trace_id = %context.trace.trace_id());
     let response = inner.oneshot(request).instrument(span.clone()).await?;
 

@@ -112,14 +112,21 @@ where
     Ok(problem)
 }
 
+const OUTCOME_UNKNOWN: &str = "The change was sent and not confirmed: it may have happened. Read before you try again, or \
+                               repeat it with the same `Idempotency-Key`.";
+
 fn is_problem(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"))
 }
 
 fn document(error: &Error, context: &Context) -> Response {
     let kind = classify(error);
-    let detail = error.detail().unwrap_or(kind.explanation).to_owned();
-    let mut problem = describe(kind, context, detail);
+    let detail = match error.detail() {
+        Some(detail) => detail,
+        None if error.outcome_unknown() => OUTCOME_UNKNOWN,
+        None => kind.explanation,
+    };
+    let mut problem = describe(kind, context, detail.to_owned());
     problem.part = error.part().map(|(part, _)| part.to_owned());
     // A reason tells of a service behind us; where none is involved there is none to tell.
     if (error.upstream().is_some() || problem.part.is_some()) && kind.status >= 500 {

@@ -65,8 +65,7 @@ problem_types! {
     INCOMPLETE = 503 "incomplete" "Only a part of the answer is available"
         "The part named by `part` cannot be had now. Ask with `?partial=true` to get the rest.";
     TIMEOUT = 504 "timeout" "It took too long"
-        "The part named by `part` did not come in time. With `outcome_unknown` a change may have happened: read before you \
-         try again, or repeat it with the same `Idempotency-Key`.";
+        "The part named by `part` did not come in time. Asking again may help; with `outcome_unknown`, read first.";
 }
 
 /// Which problem an error is. The only place where an error meets a status.

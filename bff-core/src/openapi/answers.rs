@@ -156,6 +156,7 @@ fn reason(status: &str, is_composite: bool) -> String {
 fn explain(status: u16, is_strict: bool) -> String {
     let kinds = PROBLEM_TYPES.iter().filter(|kind| kind.status == status && kind.slug != "no-such-endpoint");
     let kinds = kinds.filter(|kind| is_strict || kind.slug != "incomplete");
-    let kinds: Vec<String> = kinds.map(|kind| format!("{} (`/problems/{}`).", kind.title, kind.slug)).collect();
+    let kinds: Vec<String> =
+        kinds.map(|kind| format!("{} (`/problems/{}`).", kind.title, kind.slug)).collect();
     kinds.join(" ")
 }

@@ -89,9 +89,7 @@ fn components(schemas: BTreeMap<String, RefOr<Schema>>, with_bearer: bool) -> Co
     if with_bearer {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("JWT".to_owned());
-        components
-            .security_schemes
-            .insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+        components.security_schemes.insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
     }
     components
 }

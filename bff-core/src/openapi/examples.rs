@@ -14,6 +14,9 @@ use crate::context::Need;
 use crate::error::Reason;
 use crate::routes::SurveyedPart;
 
+/// The name of the example that stands first.
+pub(super) const GOOD_DAY: &str = "good_day";
+
 /// Gives every successful JSON answer of an operation its examples, unless its function declares some.
 pub(super) fn add(about: &About, operation: &mut Operation, parts: &[SurveyedPart], schemas: &Schemas) {
     let Ok(Value::Object(named)) = serde_json::to_value(schemas) else { return };
@@ -38,7 +41,7 @@ fn add_to(content: &mut Content, about: &About, parts: &[SurveyedPart], book: &B
     if is_page {
         good["meta"] = meta(None);
     }
-    let mut named = vec![("good_day", "A good day".to_owned(), good.clone())];
+    let mut named = vec![(GOOD_DAY, "A good day".to_owned(), good.clone())];
     if is_page && let Some((name, bad)) = degraded(&schema, &good, parts, book) {
         let wish = if about.strict { " With `?partial=true`." } else { "" };
         named.push(("degraded", format!("A degraded day: `{name}` did not come in time.{wish}"), bad));

@@ -55,7 +55,8 @@ fn asset(
     let mut body = found.bytes.into_owned();
     if file == "index.html" && !found.gzpipped {
         let page = String::from_utf8_lossy(&body);
-        body = page.replace("<title>Swagger UI</title>", &format!("<title>BFF for {name}</title>")).into_bytes();
+        body =
+            page.replace("<title>Swagger UI</title>", &format!("<title>BFF for {name}</title>")).into_bytes();
     }
     let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
     let headers = response.headers_mut();

@@ -31,5 +31,5 @@ pub use breaking::breaking;
 pub use compare::compare;
 pub(crate) use document::{clash, document};
 pub(crate) use explorer::explorer;
-pub(crate) use render::render;
+pub use render::render;
 pub(crate) use target::example_target;

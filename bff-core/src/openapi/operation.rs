@@ -45,7 +45,8 @@ pub(super) fn choosable(parts: &[SurveyedPart]) -> impl Iterator<Item = &Surveye
 /// The first word of the path that is neither a version nor a placeholder.
 fn tag(path: &str) -> Option<&str> {
     let is_version = |word: &str| {
-        word.strip_prefix('v').is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
+        word.strip_prefix('v')
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
     };
     path.split('/').find(|word| !word.is_empty() && !word.contains('{') && !is_version(word))
 }

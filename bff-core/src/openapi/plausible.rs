@@ -3,62 +3,69 @@
 use serde_json::{Map, Number, Value};
 
 use super::book::{Book, branches, fits, kinds};
+use super::shapes;
 
-/// Below this depth lists are empty and what may be null is null, so that a type inside itself comes to an end.
-const DEEP: usize = 10;
-/// Nothing is built below this depth.
-const DEEPEST: usize = 24;
+/// Nothing is built below this depth; no type of an API is that deep, but for one that never ends.
+const DEEPEST: usize = 32;
+
+/// The names of the schemas that a value is being built inside of, outermost first; empty for those without one.
+type Trail<'a> = Vec<&'a str>;
 
 impl<'a> Book<'a> {
     /// A plausible value: what the schema gives as its example, else one by format, enumeration and type. Text
     /// without an example says `word`, or the name of its property.
     ///
-    /// Keeps to bounds and lengths; not to patterns, which need an example.
+    /// Keeps to bounds and lengths; not to patterns, which need an example. A type inside itself comes to an end as
+    /// soon as it may: with null, with an empty list.
     pub(super) fn example(&self, schema: &'a Value, word: &str) -> Value {
-        self.build(schema, word, 0)
+        self.build(schema, word, &mut Vec::new())
     }
 
-    fn build(&self, schema: &'a Value, word: &str, depth: usize) -> Value {
-        if let Some(given) = given(schema) {
-            return given.clone();
-        }
-        let schema = self.open(schema);
-        if let Some(given) = given(schema) {
-            return given.clone();
-        }
-        if depth > DEEPEST || (depth > DEEP && self.takes_null(schema)) {
+    fn build(&self, schema: &'a Value, word: &str, trail: &mut Trail<'a>) -> Value {
+        if trail.len() > DEEPEST {
             return Value::Null;
+        }
+        trail.push(pointer(schema).unwrap_or_default());
+        let value =
+            given(schema).cloned().unwrap_or_else(|| self.build_named(self.open(schema), word, trail));
+        trail.pop();
+        value
+    }
+
+    fn build_named(&self, schema: &'a Value, word: &str, trail: &mut Trail<'a>) -> Value {
+        if let Some(given) = given(schema) {
+            return given.clone();
         }
         let parts = branches(schema, "allOf");
         if !parts.is_empty() {
-            return self.together(schema, parts, word, depth);
+            return self.together(schema, parts, word, trail);
         }
-        for key in ["oneOf", "anyOf"] {
-            let mut choices = branches(schema, key).iter().filter(|choice| kinds(self.open(choice)) != ["null"]);
-            // Deep down the last choice: a type inside itself begins with itself, if at all.
-            let choice = if depth > DEEP { choices.next_back() } else { choices.next() };
-            if let Some(choice) = choice {
-                return self.build(choice, word, depth + 1);
-            }
+        let choices = || branches(schema, "oneOf").iter().chain(branches(schema, "anyOf"));
+        let somethings = || choices().filter(|choice| kinds(self.open(choice)) != ["null"]);
+        if let Some(choice) = somethings().find(|choice| !is_inside(choice, trail)) {
+            return self.build(choice, word, trail);
+        }
+        if let Some(choice) = choices().find(|choice| self.takes_null(choice)).or_else(|| choices().next()) {
+            return self.build(choice, word, trail);
         }
         match kinds(schema).into_iter().find(|kind| *kind != "null") {
             Some("boolean") => Value::Bool(true),
             Some("integer") => number(schema, 1.0, true),
             Some("number") => number(schema, 1.5, false),
             Some("string") => Value::String(text(schema, word)),
-            Some("array") => self.array(schema, word, depth),
-            Some("object") => Value::Object(self.object(schema, depth)),
+            Some("array") => self.array(schema, word, trail),
+            Some("object") => Value::Object(self.object(schema, trail)),
             _ if kinds(schema).contains(&"null") => Value::Null,
-            _ if schema.get("properties").is_some() => Value::Object(self.object(schema, depth)),
+            _ if schema.get("properties").is_some() => Value::Object(self.object(schema, trail)),
             _ => Value::String(text(schema, word)),
         }
     }
 
-    fn together(&self, schema: &'a Value, parts: &'a [Value], word: &str, depth: usize) -> Value {
-        let mut whole = self.object(schema, depth);
+    fn together(&self, schema: &'a Value, parts: &'a [Value], word: &str, trail: &mut Trail<'a>) -> Value {
+        let mut whole = self.object(schema, trail);
         let mut other = None;
         for part in parts {
-            match self.build(part, word, depth + 1) {
+            match self.build(part, word, trail) {
                 Value::Object(members) => whole.extend(members),
                 value => other = Some(value),
             }
@@ -66,30 +73,31 @@ impl<'a> Book<'a> {
         other.filter(|_| whole.is_empty()).unwrap_or(Value::Object(whole))
     }
 
-    fn object(&self, schema: &'a Value, depth: usize) -> Map<String, Value> {
+    fn object(&self, schema: &'a Value, trail: &mut Trail<'a>) -> Map<String, Value> {
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-        let mut object: Map<String, Value> =
-            properties.map(|(name, schema)| (name.clone(), self.build(schema, name, depth + 1))).collect();
+        let mut object = Map::new();
+        for (name, schema) in properties {
+            object.insert(name.clone(), self.build(schema, name, trail));
+        }
         if let Some(values @ Value::Object(_)) = schema.get("additionalProperties")
             && object.is_empty()
-            && depth <= DEEP
+            && !is_inside(values, trail)
         {
-            let names = schema.get("propertyNames").map(|names| self.build(names, "key", depth + 1));
+            let names = schema.get("propertyNames").map(|names| self.build(names, "key", trail));
             let key = names.as_ref().and_then(Value::as_str).unwrap_or("key");
-            object.insert(key.to_owned(), self.build(values, "", depth + 1));
+            object.insert(key.to_owned(), self.build(values, "", trail));
         }
         object
     }
 
-    fn array(&self, schema: &'a Value, word: &str, depth: usize) -> Value {
-        let bound = |key| schema.get(key).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
-        let mut items: Vec<Value> =
-            branches(schema, "prefixItems").iter().map(|item| self.build(item, word, depth + 1)).collect();
+    fn array(&self, schema: &'a Value, word: &str, trail: &mut Trail<'a>) -> Value {
+        let first = branches(schema, "prefixItems");
+        let mut items: Vec<Value> = first.iter().map(|item| self.build(item, word, trail)).collect();
         if let Some(item) = schema.get("items").filter(|item| item.is_object()) {
-            let wanted = usize::from(depth <= DEEP && items.is_empty());
-            let least = bound("minItems").unwrap_or(0);
-            let wanted = wanted.max(least.saturating_sub(items.len())).min(bound("maxItems").unwrap_or(100));
-            let item = (wanted > 0).then(|| self.build(item, word, depth + 1));
+            let wanted = usize::from(items.is_empty() && !is_inside(item, trail));
+            let least = count(schema, "minItems").unwrap_or(0).saturating_sub(items.len());
+            let wanted = wanted.max(least).min(count(schema, "maxItems").unwrap_or(100));
+            let item = (wanted > 0).then(|| self.build(item, word, trail));
             items.extend(item.iter().cycle().take(wanted).cloned());
         }
         Value::Array(items)
@@ -99,7 +107,9 @@ impl<'a> Book<'a> {
     pub(super) fn emptied(&self, schema: &'a Value, value: &Value) -> Value {
         let shape = self.open(schema);
         match value {
-            Value::Array(_) if shape.get("minItems").is_none_or(|least| least == 0) => Value::Array(Vec::new()),
+            Value::Array(_) if shape.get("minItems").is_none_or(|least| least == 0) => {
+                Value::Array(Vec::new())
+            }
             Value::Object(members) => {
                 let members = members.iter().map(|(name, member)| {
                     let emptied = match self.property(shape, name) {
@@ -116,12 +126,26 @@ impl<'a> Book<'a> {
     }
 }
 
+/// Whether a value of this schema is being built already.
+fn is_inside(schema: &Value, trail: &Trail<'_>) -> bool {
+    pointer(schema).is_some_and(|name| trail.contains(&name))
+}
+
+fn pointer(schema: &Value) -> Option<&str> {
+    shapes::name(schema.get("$ref")?.as_str()?)
+}
+
+fn count(schema: &Value, key: &str) -> Option<usize> {
+    schema.get(key).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok())
+}
+
 /// The example that a schema gives itself, or its first permitted value.
 fn given(schema: &Value) -> Option<&Value> {
-    let first = |key: &str| schema.get(key)?.as_array()?.first();
-    let example = schema.get("example").or_else(|| first("examples")).or_else(|| schema.get("const"));
-    let example = example.or_else(|| first("enum")).or_else(|| schema.get("default"));
-    example.filter(|example| !example.is_null() && fits(schema, example))
+    let one = |key: &str| schema.get(key).into_iter();
+    let each = |key: &str| branches(schema, key).iter();
+    let mut candidates = one("example").chain(each("examples")).chain(one("const")).chain(each("enum"));
+    let usable = |value: &&Value| !value.is_null() && fits(schema, value);
+    candidates.find(usable).or_else(|| schema.get("default").filter(usable))
 }
 
 fn number(schema: &Value, wish: f64, whole: bool) -> Value {
@@ -164,11 +188,10 @@ fn text(schema: &Value, word: &str) -> String {
     if let Some(known) = known {
         return known.to_owned();
     }
-    let bound = |key: &str| schema.get(key).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
     let word = if word.is_empty() { "text" } else { word };
     let word = word.replace('_', " ");
-    let least = bound("minLength").unwrap_or(0).min(1000);
-    let most = bound("maxLength").unwrap_or(usize::MAX);
+    let least = count(schema, "minLength").unwrap_or(0).min(1000);
+    let most = count(schema, "maxLength").unwrap_or(usize::MAX);
     let length = word.chars().count().max(least).min(most);
     word.chars().chain(std::iter::repeat('x')).take(length).collect()
 }

@@ -10,13 +10,14 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
+use super::examples::GOOD_DAY;
 use super::shapes;
 
 /// How deep an example is put in order.
 const DEEPEST: usize = 32;
 
 /// The document as JSON for people and for version control, with a newline at its end.
-pub(crate) fn render(document: &OpenApi) -> String {
+pub fn render(document: &OpenApi) -> String {
     let plain = serde_json::to_string(document).unwrap_or_default();
     let Ok(mut tree) = serde_json::from_str::<Tree>(&plain) else { return plain };
     extensions_last(&mut tree);
@@ -90,11 +91,16 @@ fn extensions_last(tree: &mut Tree) {
 fn arrange_examples(document: &mut Tree) {
     let schemas = document.at(&["components", "schemas"]).cloned().unwrap_or(Tree::Object(Vec::new()));
     let Some(paths) = document.get_mut("paths") else { return };
-    let responses = paths.values_mut().flat_map(Tree::values_mut).filter_map(|path| path.get_mut("responses"));
+    let responses =
+        paths.values_mut().flat_map(Tree::values_mut).filter_map(|path| path.get_mut("responses"));
     let contents = responses.flat_map(Tree::values_mut).filter_map(|response| response.get_mut("content"));
     for content in contents.flat_map(Tree::values_mut) {
         let Some(schema) = content.get("schema").cloned() else { continue };
-        for example in content.get_mut("examples").into_iter().flat_map(Tree::values_mut) {
+        let Some(examples) = content.get_mut("examples") else { continue };
+        if let Tree::Object(examples) = examples {
+            examples.sort_by_key(|(name, _)| name != GOOD_DAY);
+        }
+        for example in examples.values_mut() {
             if let Some(value) = example.get_mut("value") {
                 arrange(value, &schema, &schemas, 0);
             }
@@ -125,8 +131,10 @@ fn arrange(value: &mut Tree, schema: &Tree, schemas: &Tree, depth: usize) {
                 let place = properties.iter().position(|(known, _)| known == name);
                 (place.unwrap_or(usize::MAX), name.clone())
             });
+            let others = shapes.iter().find_map(|shape| shape.get("additionalProperties"));
             for (name, value) in members {
-                if let Some((_, own)) = properties.iter().find(|(known, _)| known == name) {
+                let own = properties.iter().find(|(known, _)| known == name).map(|(_, own)| own);
+                if let Some(own) = own.or(others) {
                     arrange(value, own, schemas, depth + 1);
                 }
             }
@@ -157,7 +165,9 @@ impl Serialize for Tree {
         match self {
             Self::Leaf(value) => value.serialize(serializer),
             Self::List(items) => serializer.collect_seq(items),
-            Self::Object(members) => serializer.collect_map(members.iter().map(|(name, value)| (name, value))),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+            }
         }
     }
 }

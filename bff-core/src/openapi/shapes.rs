@@ -60,10 +60,10 @@ pub(super) fn reachable<'a>(
     let mut found = BTreeSet::new();
     let mut open: Vec<String> = roots.into_iter().flat_map(pointers).collect();
     while let Some(name) = open.pop() {
-        if let Some(schema) = schemas.get_mut(&name) {
-            if found.insert(name) {
-                open.extend(pointers(schema));
-            }
+        if let Some(schema) = schemas.get_mut(&name)
+            && found.insert(name)
+        {
+            open.extend(pointers(schema));
         }
     }
     found

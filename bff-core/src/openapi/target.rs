@@ -33,7 +33,8 @@ pub(crate) fn example_target(path: &str, operation: &Operation, schemas: &[(Stri
     while let Some((before, after)) = rest.split_once('{') {
         target.push_str(before);
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let word = find(name.trim_start_matches('*')).and_then(|parameter| words(parameter, &book).into_iter().next());
+        let word = find(name.trim_start_matches('*'))
+            .and_then(|parameter| words(parameter, &book).into_iter().next());
         let word = word.filter(|word| !word.is_empty()).unwrap_or_else(|| "1".to_owned());
         if name.starts_with('*') {
             let segments: Vec<String> = word.split('/').map(encoded).collect();
@@ -59,7 +60,8 @@ pub(crate) fn example_target(path: &str, operation: &Operation, schemas: &[(Stri
 /// A parameter's example as text; several for a list whose items are sent one by one.
 fn words(parameter: &Parameter, book: &Book<'_>) -> Vec<String> {
     // The example is no public field.
-    let own = serde_json::to_value(parameter).ok().and_then(|mut plain| plain.get_mut("example").map(Value::take));
+    let own =
+        serde_json::to_value(parameter).ok().and_then(|mut plain| plain.get_mut("example").map(Value::take));
     let schema = parameter.schema.as_ref().and_then(|schema| serde_json::to_value(schema).ok());
     let value = own.or_else(|| schema.as_ref().map(|schema| book.example(schema, "1")));
     match value {

@@ -6,7 +6,6 @@ mod page;
 mod schemas;
 mod target;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +57,9 @@ struct Line {
     /// Short names are written on the trains.
     #[schema(min_length = 2, max_length = 3)]
     short_name: String,
+    #[schema(no_recursion)]
     branches: Vec<Line>,
+    #[schema(no_recursion)]
     follows: Option<Box<Line>>,
 }
 
@@ -90,11 +91,16 @@ struct Nearby {
 #[utoipa::path(get, path = "/v1/stations/{id}", params(("id" = StationId, Path)), responses((status = OK, body = StationPage), Problems))]
 async fn station_page(page: Composer, Path(_id): Path<StationId>) -> Result<Json<StationPage>> {
     let nobody = async || -> Result<Station> { Err(crate::Error::new(crate::Kind::NotFound)) };
-    compose!(page, StationPage {
-        station: subject(nobody()),
-        weather: optional(async { Ok(Weather { sky: Sky::Clear, celsius: -9, wind: None, warning: None }) }),
-        nearby: fallback(async { Err(crate::Error::new(crate::Kind::Timeout)) }, nothing_near),
-    })
+    compose!(
+        page,
+        StationPage {
+            station: subject(nobody()),
+            weather: optional(async {
+                Ok(Weather { sky: Sky::Clear, celsius: -9, wind: None, warning: Some(Sky::Clouded) })
+            }),
+            nearby: fallback(async { Ok(nothing_near()) }, nothing_near),
+        }
+    )
 }
 
 fn nothing_near() -> Nearby {
@@ -124,9 +130,12 @@ struct When {
 /// What leaves next
 #[utoipa::path(get, path = "/timetable", params(When), responses((status = OK, body = Timetable), Problems))]
 async fn timetable(page: Composer, Query(_when): Query<When>) -> Result<Json<Timetable>> {
-    compose!(page, Timetable {
-        lines: fallback(async { Ok(Lines { items: Vec::new() }) }, || Lines { items: Vec::new() }),
-    })
+    compose!(
+        page,
+        Timetable {
+            lines: fallback(async { Ok(Lines { items: Vec::new() }) }, || Lines { items: Vec::new() }),
+        }
+    )
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -167,9 +176,4 @@ async fn text(bff: &Bff<Nothing>) -> (String, Value) {
     let text = render(&built(bff).await.document);
     let plain = serde_json::from_str(&text).unwrap();
     (text, plain)
-}
-
-fn parts_of(app: &App) -> BTreeMap<&str, Vec<String>> {
-    let parts = app.parts.iter();
-    parts.map(|(name, parts)| (name.as_str(), parts.iter().map(|part| part.name.clone()).collect())).collect()
 }

@@ -213,6 +213,7 @@ async fn write(client: &Client, request: Request<Body>, invalidates: &'static [&
     let identity = scope.as_ref().and_then(|scope| scope.context.peek_identity()).map(|own| own.fingerprint());
     let context = scope.as_ref().map(|scope| scope.context.clone());
     let call = (client.stack)(request);
+    let name = upstream.name.clone();
     let background = upstream.shared.background.clone();
     let sent = background.spawn(async move {
         let result = call.await;
@@ -226,7 +227,7 @@ async fn write(client: &Client, request: Request<Body>, invalidates: &'static [&
     let ended = match scope {
         Some(scope) => match tokio::time::timeout_at(scope.deadline, sent).await {
             Ok(ended) => ended,
-            Err(_) => return Err(Error::new(Kind::Deadline).of_write()),
+            Err(_) => return Err(Error::new(Kind::Deadline).from_upstream(name).of_write()),
         },
         None => sent.await,
     };

@@ -24,7 +24,7 @@ pub struct UpstreamSettings {
     /// How long one attempt may take. Shorter than `timeout`. Default 400 ms.
     #[serde(with = "humantime_serde")]
     pub attempt_timeout: Duration,
-    /// How long a connection may take to come about. Default 200 ms.
+    /// How long a connection may take to come about. Default 100 ms.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// The largest answer that is read, after decoding. Default 1 MiB.
@@ -47,7 +47,7 @@ impl Default for UpstreamSettings {
             owner: String::new(),
             timeout: Duration::from_millis(500),
             attempt_timeout: Duration::from_millis(400),
-            connect_timeout: Duration::from_millis(200),
+            connect_timeout: Duration::from_millis(100),
             response_limit: ByteSize::mib(1),
             forward: Vec::new(),
             http2: false,

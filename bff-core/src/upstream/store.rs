@@ -22,14 +22,15 @@ where
     let call = call_of(&request)?;
     let Some(key) = call.key.clone() else { return inner.oneshot(request).await };
     let mut of_another_part = false;
+    let mut failed_before = None;
     if let Some(scope) = &call.scope {
         let (first, told) = scope.context.memory.ask::<Flown>(key.text(), scope.part);
         of_another_part = first != scope.part;
-        if let Some(told) = told {
-            return match told.as_ref() {
-                Ok(landed) => Ok(landed.clone().answered(CallOutcome::Recalled)),
-                Err(error) => Err(depends(error.clone(), of_another_part)),
-            };
+        match told.as_deref() {
+            Some(Ok(landed)) => return Ok(landed.clone().answered(CallOutcome::Recalled)),
+            // Not asked again in this request; but older data may stand in for it here as it did there.
+            Some(Err(error)) => failed_before = Some(error.clone()),
+            None => {}
         }
     }
     let kept = match upstream.shared.store.look_up(&key) {
@@ -41,15 +42,19 @@ where
         Lookup::Expired(entry) => Some(entry),
         Lookup::Miss => None,
     };
-    match inner.oneshot(request).await {
-        Ok(response) => Ok(response),
-        Err(error) => match (kept, upstream_failed(&error)) {
-            (Some(entry), Some(reason)) if entry.usable_on_error() => {
-                tracing::debug!(%error, upstream = %upstream.name, "serving stale");
-                Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason })))
-            }
-            _ => Err(depends(error, of_another_part)),
+    let error = match failed_before {
+        Some(error) => error,
+        None => match inner.oneshot(request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
         },
+    };
+    match (kept, upstream_failed(&error)) {
+        (Some(entry), Some(reason)) if entry.usable_on_error() => {
+            tracing::debug!(%error, upstream = %upstream.name, "serving stale");
+            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason })))
+        }
+        _ => Err(depends(error, of_another_part)),
     }
 }
 

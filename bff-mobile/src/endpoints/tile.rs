@@ -39,7 +39,7 @@ impl From<catalog::Product> for Tile {
 
 impl From<recommendations::Item> for Tile {
     fn from(item: recommendations::Item) -> Self {
-        Self { id: item.product_id, name: item.name, image: Some(item.image) }
+        Self { id: item.product_id, name: item.name, image: Some(item.image).filter(|image| !image.is_empty()) }
     }
 }
 

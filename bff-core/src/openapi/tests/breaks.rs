@@ -77,13 +77,23 @@ fn operations_stay() {
     check("{op}", Value::Null, &[&told("removed")]);
     check("{op}/operationId", json!("page"), &[&told("operationId was \"station\", is \"page\"")]);
     check("{op}/responses/404", Value::Null, &[&told("answer 404: removed")]);
-    check("{op}/responses/202", json!({ "description": "" }), &[&told("answer 202: a success of a new kind")]);
+    check(
+        "{op}/responses/202",
+        json!({ "description": "" }),
+        &[&told("answer 202: a success of a new kind")],
+    );
     check("{op}/responses/409", json!({ "description": "" }), &[]);
     check("{op}/responses/200/headers/ETag", Value::Null, &[&told("answer 200: the header ETag is gone")]);
-    check("{op}/responses/200/content/application~1json", Value::Null, &[&told("answer 200: application/json is gone")]);
-    check("{op}/security/0/bearer/-", json!("write"), &[&told(
-        "security was [{\"bearer\":[\"read\"]}], is [{\"bearer\":[\"read\",\"write\"]}]",
-    )]);
+    check(
+        "{op}/responses/200/content/application~1json",
+        Value::Null,
+        &[&told("answer 200: application/json is gone")],
+    );
+    check(
+        "{op}/security/0/bearer/-",
+        json!("write"),
+        &[&told("security was [{\"bearer\":[\"read\"]}], is [{\"bearer\":[\"read\",\"write\"]}]")],
+    );
     check("{op}/x-roles", json!(["clerk"]), &[&told("needs the role \"clerk\" now")]);
     check("/paths/~1new", json!({ "get": {} }), &[]);
 }
@@ -94,10 +104,22 @@ fn answers_say_no_less() {
     check("{s}/Station/properties/name", Value::Null, &[&told("name: removed")]);
     check("{s}/Station/required/0", Value::Null, &[&told("name: no longer always there")]);
     check("{s}/Station/properties/name/type", json!(["string", "null"]), &[&told("name: may be null now")]);
-    check("{s}/Station/properties/name/type", json!("integer"), &[&told("name: type was string, is integer")]);
-    check("{s}/Station/properties/count/format", json!("int64"), &[&told("count: format was int32, is int64")]);
+    check(
+        "{s}/Station/properties/name/type",
+        json!("integer"),
+        &[&told("name: type was string, is integer")],
+    );
+    check(
+        "{s}/Station/properties/count/format",
+        json!("int64"),
+        &[&told("count: format was int32, is int64")],
+    );
     check("{s}/Station/properties/sky/enum/-", json!("dark"), &[&told("sky: the value \"dark\" is new")]);
-    check("{s}/Weather/properties/wind/type", json!(["number", "null"]), &[&told("weather.wind: may be null now")]);
+    check(
+        "{s}/Weather/properties/wind/type",
+        json!(["number", "null"]),
+        &[&told("weather.wind: may be null now")],
+    );
     let id = "{s}/Station/properties/lines/items/properties/id/type";
     check(id, json!("integer"), &[&told("lines[].id: type was string, is integer")]);
     check("{s}/Weather/properties/wind/type", json!("integer"), &[]);
@@ -135,16 +157,20 @@ fn requests_need_no_more() {
     let news = "the query parameter parts: []: the value \"news\" is no longer taken";
     check("{op}/parameters/1/schema/items/enum/1", Value::Null, &[&told(news)]);
     check("{op}/parameters/1/schema/items/enum/-", json!("map"), &[]);
-    check("{op}/parameters/0/schema/type", json!("integer"), &[&told(
-        "the path parameter id: type was string, is integer",
-    )]);
+    check(
+        "{op}/parameters/0/schema/type",
+        json!("integer"),
+        &[&told("the path parameter id: type was string, is integer")],
+    );
     check("{op}/requestBody", Value::Null, &[&told("a body is no longer taken")]);
     check("{s}/Wish/required/-", json!("class"), &[&told("body: class: required now")]);
     check("{s}/Wish/properties/class", Value::Null, &[&told("body: class: no longer taken")]);
     check("{s}/Wish/properties/from/type", json!("string"), &[&told("body: from: null is no longer taken")]);
-    check("{s}/Wish/properties/class/enum/0", Value::Null, &[&told(
-        "body: class: the value \"first\" is no longer taken",
-    )]);
+    check(
+        "{s}/Wish/properties/class/enum/0",
+        Value::Null,
+        &[&told("body: class: the value \"first\" is no longer taken")],
+    );
     check("{s}/Wish/properties/class/enum/-", json!("third"), &[]);
     check("{s}/Wish/properties/seats/maximum", json!(4), &[&told("body: seats: maximum is 4 now")]);
     check("{s}/Wish/properties/seats/maximum", json!(12), &[]);

@@ -1,26 +1,23 @@
 //! A BFF: its table of contents, and the program that is built from it.
 
+mod issuers;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use bytes::Bytes;
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use http::{Request, StatusCode, header};
-use serde_json::value::RawValue;
+use http::{Method, Request, StatusCode, Uri, header};
 use tower::ServiceExt;
-use url::Url;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::auth::{Authenticator, FetchKeys};
-use crate::cache::CacheSettings;
+use self::issuers::Issuers;
+use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::context::{Context, Terms};
 use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey};
@@ -29,9 +26,10 @@ use crate::openapi;
 use crate::routes::{Policy, Route, SurveyedPart};
 use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
-use crate::upstream::{Client, Clients, Path as UpstreamPath, Shared, Transport, UpstreamSettings};
+use crate::upstream::{Client, Clients, Shared, Transport, UpstreamSettings};
 
 /// The table of contents of one BFF: its endpoints, each with its policy.
+#[derive(Clone)]
 pub struct Bff<Upstreams> {
     pub(crate) about: About,
     pub(crate) routes: Vec<Route<Upstreams>>,
@@ -70,22 +68,45 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// The API document.
     pub document: OpenApi,
-    /// Each endpoint's parts.
-    pub parts: BTreeMap<String, Vec<SurveyedPart>>,
+    /// The table of contents, with each endpoint's parts.
+    pub endpoints: Vec<Endpoint>,
     ready: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for App {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("App").field("parts", &self.parts).finish_non_exhaustive()
+        out.debug_struct("App").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 
 impl App {
+    /// The parts of the endpoint with this name; none for one that has no parts, or that is not here.
+    #[must_use]
+    pub fn parts(&self, endpoint: &str) -> &[SurveyedPart] {
+        self.endpoints.iter().find(|known| known.name == endpoint).map_or(&[], |known| &known.parts)
+    }
+
     /// Says whether `/readyz` sends traffic here: no while draining. Never follows the health of upstreams.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Relaxed);
     }
+}
+
+/// One endpoint, as it can be known without calling anything.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name in logs, metrics, configuration and the API document.
+    pub name: String,
+    /// Its method.
+    pub method: Method,
+    /// Its path, with placeholders.
+    pub path: String,
+    /// A path and query that it takes, made from the examples of the API document.
+    pub example: Uri,
+    /// Who may call it.
+    pub access: Access,
+    /// Its parts, in the order in which the answer is written.
+    pub parts: Vec<SurveyedPart>,
 }
 
 impl<Upstreams: Clients> Bff<Upstreams> {
@@ -227,7 +248,15 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let management = Router::new()
             .route("/metrics", get(move || std::future::ready(metrics_text(&rendered))))
             .merge(health(&ready));
-        Ok(App { public, management, shared, document, parts, ready })
+        let endpoints = self.routes.iter().map(|route| Endpoint {
+            name: route.name.clone(),
+            method: route.method.clone(),
+            path: route.path.clone(),
+            example: route.example(),
+            access: route.policy.access.clone(),
+            parts: parts.get(&route.name).cloned().unwrap_or_default(),
+        });
+        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready })
     }
 
     /// Asks every endpoint for its parts, without calling anything.
@@ -236,7 +265,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         for route in &self.routes {
             let mut request = Request::new(axum::body::Body::empty());
             *request.method_mut() = route.method.clone();
-            *request.uri_mut() = openapi::example_target(&route.path, &route.operation, &route.schemas);
+            *request.uri_mut() = route.example();
             request.extensions_mut().insert(Survey);
             let Ok(response) = pages.clone().oneshot(request).await;
             let Some(context) = response.extensions().get::<Arc<Context>>() else { continue };
@@ -261,43 +290,6 @@ fn clients<Upstreams: Clients>(
     }
     Upstreams::build(&mut |name| made.get(name).cloned())
         .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))
-}
-
-/// Fetches key sets by an outbound stack of its own, which keeps nothing: how long a key set is held is not for
-/// HTTP caching to say.
-struct Issuers(HashMap<String, (Client, String)>);
-
-impl Issuers {
-    fn new(settings: &Settings, metrics: &Arc<Metrics>, transports: &Transports<'_>) -> Result<Self> {
-        let nothing_kept = CacheSettings { capacity: bytesize::ByteSize::b(0), ..CacheSettings::default() };
-        let shared = Shared::new(&nothing_kept, metrics.clone());
-        let mut issuers = HashMap::new();
-        for issuer in settings.auth.issuers.values() {
-            let address = issuer.jwks_url.to_string();
-            let url = Url::parse(&address).map_err(Error::internal)?;
-            let own = UpstreamSettings {
-                url: url.origin().ascii_serialization(),
-                timeout: Duration::from_secs(3),
-                attempt_timeout: Duration::from_millis(2900),
-                ..UpstreamSettings::default()
-            };
-            let transport = transports("issuer", &own)?;
-            issuers.insert(address, (Client::new("issuer", own, shared.clone(), transport), url.path().to_owned()));
-        }
-        Ok(Self(issuers))
-    }
-}
-
-impl FetchKeys for Issuers {
-    fn fetch(&self, url: &str) -> BoxFuture<'static, Result<Bytes>> {
-        let known = self.0.get(url).cloned();
-        async move {
-            let (client, path) = known.ok_or_else(|| Error::internal("a key set of no configured issuer"))?;
-            let keys = client.get(UpstreamPath::fill(&path, &[])).shared::<Box<RawValue>>().await?;
-            Ok(Bytes::copy_from_slice(keys.get().as_bytes()))
-        }
-        .boxed()
-    }
 }
 
 async fn no_such_route() -> Response {

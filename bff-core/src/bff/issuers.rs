@@ -1,0 +1,56 @@
+//! How key sets are fetched: by the same outbound stack as everything else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::Transports;
+use crate::auth::FetchKeys;
+use crate::cache::CacheSettings;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::telemetry::Metrics;
+use crate::upstream::{Client, Path, Shared, UpstreamSettings};
+
+/// Fetches key sets by an outbound stack of its own, which keeps nothing: how long a key set is held is not for
+/// HTTP caching to say.
+pub(super) struct Issuers(HashMap<String, (Client, String)>);
+
+impl Issuers {
+    pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>, transports: &Transports<'_>) -> Result<Self> {
+        let nothing_kept = CacheSettings { capacity: bytesize::ByteSize::b(0), ..CacheSettings::default() };
+        let shared = Shared::new(&nothing_kept, metrics.clone());
+        let mut issuers = HashMap::new();
+        for issuer in settings.auth.issuers.values() {
+            let address = issuer.jwks_url.to_string();
+            let url = Url::parse(&address).map_err(Error::internal)?;
+            let own = UpstreamSettings {
+                url: url.origin().ascii_serialization(),
+                timeout: Duration::from_secs(3),
+                attempt_timeout: Duration::from_millis(2900),
+                ..UpstreamSettings::default()
+            };
+            let transport = transports("issuer", &own)?;
+            issuers.insert(address, (Client::new("issuer", own, shared.clone(), transport), url.path().to_owned()));
+        }
+        Ok(Self(issuers))
+    }
+}
+
+impl FetchKeys for Issuers {
+    fn fetch(&self, url: &str) -> BoxFuture<'static, Result<Bytes>> {
+        let known = self.0.get(url).cloned();
+        async move {
+            let (client, path) = known.ok_or_else(|| Error::internal("a key set of no configured issuer"))?;
+            let keys = client.get(Path::fill(&path, &[])).shared::<Box<RawValue>>().await?;
+            Ok(Bytes::copy_from_slice(keys.get().as_bytes()))
+        }
+        .boxed()
+    }
+}
