@@ -333,7 +333,7 @@ impl Error {
         Some(match self.0.kind {
             Kind::Timeout => Reason::Timeout,
             Kind::Deadline => Reason::Deadline,
-            Kind::Unreachable => Reason::Unreachable,
+            Kind::Unreachable | Kind::IssuerUnavailable => Reason::Unreachable,
             Kind::CircuitOpen => Reason::CircuitOpen,
             Kind::Overloaded | Kind::Busy => Reason::Overloaded,
             Kind::InvalidResponse => Reason::InvalidResponse,

@@ -18,6 +18,7 @@ pub const IDENTITY_HEADERS: [HeaderName; 5] = [
 pub struct Identity {
     claims: Claims,
     fingerprint: Fingerprint,
+    person: Fingerprint,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -90,7 +91,13 @@ impl Identity {
             headers.push((client, header("client_id", value)?));
         }
         let fingerprint = Fingerprint::of(&claims);
-        Ok(Self { claims, fingerprint, headers })
+        let person = Fingerprint::of(&Claims {
+            issuer: claims.issuer.clone(),
+            tenant: claims.tenant.clone(),
+            subject: claims.subject.clone(),
+            ..Claims::default()
+        });
+        Ok(Self { claims, fingerprint, person, headers })
     }
 
     /// Who it is (`sub`).
@@ -121,6 +128,12 @@ impl Identity {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// What all tokens of one subject have in common: a write by one makes old what was told to the others.
+    #[must_use]
+    pub fn person(&self) -> Fingerprint {
+        self.person
     }
 
     /// The headers that tell upstreams who is asking.

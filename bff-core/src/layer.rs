@@ -2,7 +2,12 @@
 //!
 //! Every layer of ours is always ready and does its work around one call, so it needs neither `poll_ready`
 //! nor a named future: `async fn layer(state, request, inner) -> …` says all of it, and nothing is boxed.
+//!
+//! In front of another layer of ours it says `inner.call(request)`; in front of anything else (the network, an
+//! endpoint, a layer of a library) `inner.oneshot(request)`, which waits until that is ready. A future that waits
+//! first moves everything inside it once more, at every layer; over a whole stack that shows in a profile.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tower::{Layer, Service};
@@ -23,7 +28,7 @@ impl<Inner, State: Clone, Run: Clone> Layer<Inner> for Around<State, Run> {
     type Service = AroundService<State, Run, Inner>;
 
     fn layer(&self, inner: Inner) -> Self::Service {
-        AroundService { state: self.state.clone(), run: self.run.clone(), inner }
+        AroundService { state: self.state.clone(), run: self.run.clone(), inner: Arc::new(inner) }
     }
 }
 
@@ -32,7 +37,8 @@ impl<Inner, State: Clone, Run: Clone> Layer<Inner> for Around<State, Run> {
 pub(crate) struct AroundService<State, Run, Inner> {
     state: State,
     run: Run,
-    inner: Inner,
+    /// Shared, so that a clone for one call is a clone of this layer and not of all below it.
+    inner: Arc<Inner>,
 }
 
 impl<State, Run, Inner, Request, Output, Response, Error> Service<Request>
@@ -52,6 +58,6 @@ where
     }
 
     fn call(&mut self, request: Request) -> Output {
-        (self.run)(self.state.clone(), request, self.inner.clone())
+        (self.run)(self.state.clone(), request, Inner::clone(&self.inner))
     }
 }

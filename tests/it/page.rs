@@ -111,14 +111,26 @@ async fn an_optional_part_fails() {
             header.push_str(";retry_after=7");
         }
         let page = answer.json();
-        assert_eq!((answer.status, &page["meta"]), (200, &json!({ "degraded": true, "parts": [entry] })), "{name}");
+        assert_eq!(
+            (answer.status, &page["meta"]),
+            (200, &json!({ "degraded": true, "parts": [entry] })),
+            "{name}"
+        );
         assert_eq!(answer.header("bff-degraded"), header, "{name}");
-        assert_eq!((answer.header("cache-control").as_str(), answer.header("etag").as_str()), ("no-store", ""), "{name}");
+        assert_eq!(
+            (answer.header("cache-control").as_str(), answer.header("etag").as_str()),
+            ("no-store", ""),
+            "{name}"
+        );
         assert_eq!(page["reviews"], Value::Null, "{name}");
         for part in ["product", "price", "stock", "related"] {
             assert!(!page[part].is_null(), "{name}, {part}: {page}");
         }
-        assert_eq!(world.seen(Service::Reviews), usize::from(name != "refuse"), "{name}: no call met the fault");
+        assert_eq!(
+            world.seen(Service::Reviews),
+            usize::from(name != "refuse"),
+            "{name}: no call met the fault"
+        );
         // It was not kept: the next page is whole.
         world.fault(Service::Reviews, Faults::default());
         assert_whole(&world.get(&path).await);
@@ -138,10 +150,18 @@ async fn a_required_part_fails() {
             _ => (502, "upstream-failed"),
         };
         let problem = answer.assert_problem(status, slug);
-        assert_eq!((&problem["part"], &problem["reason"]), (&json!("price"), &json!(reason)), "{name}: {problem}");
+        assert_eq!(
+            (&problem["part"], &problem["reason"]),
+            (&json!("price"), &json!(reason)),
+            "{name}: {problem}"
+        );
         assert_eq!(problem.get("outcome_unknown"), None, "{name}: {problem}");
         assert_eq!(answer.header("retry-after"), if status == 503 { "7" } else { "" }, "{name}");
-        assert_eq!(world.seen(Service::Pricing), usize::from(name != "refuse"), "{name}: no call met the fault");
+        assert_eq!(
+            world.seen(Service::Pricing),
+            usize::from(name != "refuse"),
+            "{name}: no call met the fault"
+        );
         world.fault(Service::Pricing, Faults::default());
         assert_whole(&world.get(&path).await);
     }
@@ -162,12 +182,19 @@ async fn the_budget_of_the_page_ends_it() {
         let took = clock::now() - started;
         assert!(took < IN_TIME, "{took:?}");
         if expected == 200 {
-            assert_eq!(answer.parts(), [json!({ "part": "reviews", "outcome": "missing", "reason": "deadline" })]);
+            assert_eq!(
+                answer.parts(),
+                [json!({ "part": "reviews", "outcome": "missing", "reason": "deadline" })]
+            );
             assert!(took < Duration::from_millis(400) + IN_TIME / 2, "{took:?}");
         } else {
             let problem = answer.assert_problem(504, "timeout");
             // Without a price the page has nothing to wait for but its price.
-            assert_eq!((&problem["part"], &problem["reason"]), (&json!("price"), &json!("deadline")), "{problem}");
+            assert_eq!(
+                (&problem["part"], &problem["reason"]),
+                (&json!("price"), &json!("deadline")),
+                "{problem}"
+            );
         }
     }
 }
@@ -179,7 +206,8 @@ async fn all_optional_parts_fail_at_once() {
         world.fault(service, Faults { refuse: true, ..Faults::default() });
     }
     let answer = ask(&world, PAGE).await;
-    let entry = |part: &str, outcome: &str| json!({ "part": part, "outcome": outcome, "reason": "unreachable" });
+    let entry =
+        |part: &str, outcome: &str| json!({ "part": part, "outcome": outcome, "reason": "unreachable" });
     // In the order in which the answer is written, whoever failed first.
     let expected = [entry("stock", "missing"), entry("reviews", "missing"), entry("related", "fallback")];
     assert_eq!(answer.parts(), expected);
@@ -200,7 +228,10 @@ async fn what_is_not_there_is_not_missing() {
     }
     let answer = unreviewed.expect("every product has a review");
     let omitted = |part: &str| json!({ "part": part, "outcome": "omitted", "reason": "not_requested" });
-    assert_eq!(answer.json()["meta"], json!({ "degraded": false, "parts": [omitted("stock"), omitted("related")] }));
+    assert_eq!(
+        answer.json()["meta"],
+        json!({ "degraded": false, "parts": [omitted("stock"), omitted("related")] })
+    );
 }
 
 #[tokio::test]
@@ -232,24 +263,74 @@ async fn a_path_stays_where_it_belongs() {
     let long = "9".repeat(10 * 1024);
     let sixty_five = "9".repeat(65);
     let attacks: &[&[u8]] = &[
-        b"..%2f", b"..%2F..%2Fadmin", b"%2e%2e", b"%2e%2e%2f42", b"..", b"../", b"../../42", b"..%5c42", b"..;/42", b".",
-        b"%2e", b"%252e%252e%252f", b"?", b"?id=42", b"%3F", b"42%3Fx=1", b"#", b"#42", b"%23", b"42%23x", b"@evil.example",
-        b"%40evil.example:80", b"//evil.example/42", b"http:%2f%2fevil.example%2f42", b"\0", b"%00", b"42%00", b"42%0d%0aX-User-Id:%20ada",
-        b"%0a", b"42%20", b"42%09", b"%EF%BC%94%EF%BC%92", b"%C0%AE%C0%AE", b"%ff", b"42%", b"42%2", b"42%zz", b"4,2", b"42;x=1",
-        b"*", b"42/reviews", b"42/..", long.as_bytes(), sixty_five.as_bytes(),
+        b"..%2f",
+        b"..%2F..%2Fadmin",
+        b"%2e%2e",
+        b"%2e%2e%2f42",
+        b"..",
+        b"../",
+        b"../../42",
+        b"..%5c42",
+        b"..;/42",
+        b".",
+        b"%2e",
+        b"%252e%252e%252f",
+        b"?",
+        b"?id=42",
+        b"%3F",
+        b"42%3Fx=1",
+        b"#",
+        b"#42",
+        b"%23",
+        b"42%23x",
+        b"@evil.example",
+        b"%40evil.example:80",
+        b"//evil.example/42",
+        b"http:%2f%2fevil.example%2f42",
+        b"\0",
+        b"%00",
+        b"42%00",
+        b"42%0d%0aX-User-Id:%20ada",
+        b"%0a",
+        b"42%20",
+        b"42%09",
+        b"%EF%BC%94%EF%BC%92",
+        b"%C0%AE%C0%AE",
+        b"%ff",
+        b"42%",
+        b"42%2",
+        b"42%zz",
+        b"4,2",
+        b"42;x=1",
+        b"*",
+        b"42/reviews",
+        b"42/..",
+        long.as_bytes(),
+        sixty_five.as_bytes(),
     ];
     for attack in attacks {
         let shown = String::from_utf8_lossy(&attack[..attack.len().min(40)]);
-        let request = [b"GET /product-page/".as_slice(), attack, b" HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n"];
+        let request = [
+            b"GET /product-page/".as_slice(),
+            attack,
+            b" HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n",
+        ];
         let status = world.mobile.raw_status(request.concat()).await;
         assert!([400, 404, 414].contains(&status), "{shown}: {status}");
         assert_eq!(world.all_seen().len(), 0, "{shown}: {:?}", world.all_seen());
     }
-    assert_eq!(world.get(&format!("/product-page/{long}")).await.assert_problem(414, "target-too-long")["part"], Value::Null);
+    assert_eq!(
+        world.get(&format!("/product-page/{long}")).await.assert_problem(414, "target-too-long")["part"],
+        Value::Null
+    );
     let pointed = world.get("/product-page/%2e%2e%2fadmin").await.assert_problem(400, "malformed");
     assert_eq!(pointed["errors"][0]["pointer"], "{id}", "{pointed}");
     // Bare line ends make two lines of one: whatever comes of them, no backend hears of it.
-    for attack in ["42\r\nx-user-id: ada", "42\nx-user-id: ada", "42 HTTP/1.1\r\nhost: a\r\nx-user-id: ada\r\n\r\nGET /"] {
+    for attack in [
+        "42\r\nx-user-id: ada",
+        "42\nx-user-id: ada",
+        "42 HTTP/1.1\r\nhost: a\r\nx-user-id: ada\r\n\r\nGET /",
+    ] {
         let request = format!("GET /nowhere/{attack} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
         let status = world.mobile.raw_status(request).await;
         assert!([400, 404].contains(&status), "{attack:?}: {status}");

@@ -123,7 +123,9 @@ impl Tiny {
         let laps = scripted::start(|_| Reply::json(r#"{"name":"lap"}"#)).await.unwrap();
         let mut settings = Settings::default();
         settings.auth = crate::world::settings(mocks).auth;
-        for (name, url, forward) in [("people", people.url(), vec![]), ("laps", laps.url(), vec!["x-lap".to_owned()])] {
+        for (name, url, forward) in
+            [("people", people.url(), vec![]), ("laps", laps.url(), vec!["x-lap".to_owned()])]
+        {
             let upstream = UpstreamSettings {
                 url,
                 forward,

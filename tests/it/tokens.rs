@@ -42,7 +42,8 @@ async fn keys_are_changed_while_requests_run() {
             let first = token.lock().unwrap().clone();
             while !done.load(Ordering::Relaxed) {
                 // The key of the first token is still published.
-                let own = if number.is_multiple_of(2) { token.lock().unwrap().clone() } else { first.clone() };
+                let own =
+                    if number.is_multiple_of(2) { token.lock().unwrap().clone() } else { first.clone() };
                 let answer = Answer::to(orders(&world, bearer(own))).await;
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 answered.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +54,9 @@ async fn keys_are_changed_while_requests_run() {
     let enough = async |more: usize| {
         let until = answered.load(Ordering::Relaxed) + more;
         within(async {
-            while answered.load(Ordering::Relaxed) < until && clients.iter().all(|client| !client.is_finished()) {
+            while answered.load(Ordering::Relaxed) < until
+                && clients.iter().all(|client| !client.is_finished())
+            {
                 tokio::task::yield_now().await;
             }
         })
@@ -119,7 +122,11 @@ async fn the_issuer_is_down_at_the_start() {
     let world = World { mocks, mobile, client: crate::world::client() };
     let token = world.token("ada");
 
-    assert_eq!(world.get("/product-page/42").await.parts(), [json!(null); 0], "nobody had to be known for that");
+    assert_eq!(
+        world.get("/product-page/42").await.parts(),
+        [json!(null); 0],
+        "nobody had to be known for that"
+    );
     assert_eq!(world.get("/home").await.status, 200);
     let before = world.all_seen().len();
     for path in ["/orders", "/cart"] {
@@ -160,7 +167,11 @@ async fn the_issuer_is_down_later() {
         let before = fetched(&world);
         within(async {
             while fetched(&world) == before {
-                assert_eq!(world.get_as("ada", "/orders").await.status, 200, "{faults:?}: the keys that are held go on");
+                assert_eq!(
+                    world.get_as("ada", "/orders").await.status,
+                    200,
+                    "{faults:?}: the keys that are held go on"
+                );
             }
         })
         .await;
@@ -227,11 +238,13 @@ async fn what_is_no_token_opens_nothing() {
         jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(secret)).unwrap()
     };
     let modulus = rsa["n"].as_str().unwrap();
-    let others = mock_services::start(Options { keys: Some(SigningKeys::generate().unwrap()), ..Options::default() });
+    let others =
+        mock_services::start(Options { keys: Some(SigningKeys::generate().unwrap()), ..Options::default() });
     let others = others.await.unwrap();
     let strangers = others.mint_token(&TokenRequest::new("ada")).unwrap();
     let ec = minted(&|wanted| wanted.alg = "ES256".to_owned());
-    let unsigned = |alg: &str| format!("{}.{}.", segment(&json!({ "alg": alg, "typ": "JWT" })), segment(&claims()));
+    let unsigned =
+        |alg: &str| format!("{}.{}.", segment(&json!({ "alg": alg, "typ": "JWT" })), segment(&claims()));
     let with_header = |name: &str, value: Value| changed(&good, 0, |header| header[name] = value.clone());
     let duplicate = format!(
         "{}.{}.{}",
@@ -246,7 +259,12 @@ async fn what_is_no_token_opens_nothing() {
         ("alg NONE", unsigned("NONE")),
         ("alg none, signed", changed(&good, 0, |header| header["alg"] = json!("none"))),
         ("alg empty", unsigned("")),
-        ("no alg", changed(&good, 0, |header| { header.as_object_mut().unwrap().remove("alg"); })),
+        (
+            "no alg",
+            changed(&good, 0, |header| {
+                header.as_object_mut().unwrap().remove("alg");
+            }),
+        ),
         ("HS256 with the modulus", shared_secret(modulus.as_bytes())),
         ("HS256 with the modulus, decoded", shared_secret(&URL_SAFE_NO_PAD.decode(modulus).unwrap())),
         ("HS256 with the whole key", shared_secret(rsa.to_string().as_bytes())),
@@ -296,16 +314,31 @@ async fn what_is_no_token_opens_nothing() {
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{name}");
         assert!(token.len() < 20 || !answer.text().contains(&token[..20]), "{name}: {problem}");
         // Public endpoints too: who says who they are has to prove it.
-        Answer::to(world.request(Method::GET, "/home").bearer_auth(token)).await.assert_problem(401, "unauthenticated");
+        Answer::to(world.request(Method::GET, "/home").bearer_auth(token))
+            .await
+            .assert_problem(401, "unauthenticated");
     }
-    for credentials in ["Bearer", "Bearer ", "Basic YWRhOmFkYQ==", &good, &format!("Bearer {good} {good}"), &format!("Bearer {good},{good}"), "Digest x", ""] {
+    for credentials in [
+        "Bearer",
+        "Bearer ",
+        "Basic YWRhOmFkYQ==",
+        &good,
+        &format!("Bearer {good} {good}"),
+        &format!("Bearer {good},{good}"),
+        "Digest x",
+        "",
+    ] {
         let answer = Answer::to(orders(&world, credentials)).await;
         answer.assert_problem(401, "unauthenticated");
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{credentials}");
     }
     let twice = orders(&world, bearer(&good)).header("authorization", bearer(&good));
     Answer::to(twice).await.assert_problem(401, "unauthenticated");
-    assert_eq!(world.get("/orders").await.header("www-authenticate"), "Bearer", "nothing was sent, so nothing is wrong with it");
+    assert_eq!(
+        world.get("/orders").await.header("www-authenticate"),
+        "Bearer",
+        "nothing was sent, so nothing is wrong with it"
+    );
     assert_eq!(world.all_seen().len(), 0, "a backend was asked: {:?}", world.all_seen());
     assert!(fetched(&world) <= 1, "the issuer was asked {} times", fetched(&world));
     // A token that is larger than a head may be.

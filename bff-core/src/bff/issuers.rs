@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
-use url::Url;
+use url::{Position, Url};
 
 use super::Transports;
 use crate::auth::FetchKeys;
@@ -25,7 +25,6 @@ pub(super) struct Issuers(HashMap<String, (Client, String)>);
 impl Issuers {
     pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>, transports: &Transports<'_>) -> Result<Self> {
         let nothing_kept = CacheSettings { capacity: bytesize::ByteSize::b(0), ..CacheSettings::default() };
-        let shared = Shared::new(&nothing_kept, metrics.clone());
         let mut issuers = HashMap::new();
         for issuer in settings.auth.issuers.values() {
             let address = issuer.jwks_url.to_string();
@@ -36,8 +35,10 @@ impl Issuers {
                 attempt_timeout: Duration::from_millis(2900),
                 ..UpstreamSettings::default()
             };
+            // Each its own flights: two issuers may have their keys at the same path.
+            let shared = Shared::new(&nothing_kept, metrics.clone());
             let transport = transports("issuer", &own)?;
-            issuers.insert(address, (Client::new("issuer", own, shared.clone(), transport), url.path().to_owned()));
+            issuers.insert(address, (Client::new("issuer", own, shared, transport), url[Position::BeforePath..Position::AfterQuery].to_owned()));
         }
         Ok(Self(issuers))
     }

@@ -11,7 +11,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, Method, Request, StatusCode, Uri, header};
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -26,7 +26,7 @@ use crate::openapi;
 use crate::routes::{Policy, Route, SurveyedPart};
 use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
-use crate::upstream::{Client, Clients, Shared, Transport, UpstreamSettings};
+use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Shared, Transport, UpstreamSettings};
 
 /// The table of contents of one BFF: its endpoints, each with its policy.
 #[derive(Clone)]
@@ -208,12 +208,14 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let authenticator = Arc::new(authenticator);
         let mut edge_settings = settings.edge.clone();
         edge_settings.server_timing &= self.about.timings;
+        let kept = kept(settings);
         let door = |terms: Terms, access: Access| {
             Arc::new(Door {
                 terms: Arc::new(terms),
                 access,
                 authenticator: authenticator.clone(),
                 metrics: metrics.clone(),
+                kept: kept.clone(),
                 settings: edge_settings.clone(),
             })
         };
@@ -290,6 +292,15 @@ fn clients<Upstreams: Clients>(
     }
     Upstreams::build(&mut |name| made.get(name).cloned())
         .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))
+}
+
+/// The client's headers that some upstream may be told, and the one that writes pass on.
+fn kept(settings: &Settings) -> Arc<[HeaderName]> {
+    let mut names: Vec<HeaderName> = settings.upstreams.values().flat_map(UpstreamSettings::forwarded).collect();
+    names.push(IDEMPOTENCY_KEY);
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names.into()
 }
 
 async fn no_such_route() -> Response {

@@ -22,7 +22,7 @@ impl Key {
     /// An answer that everybody may share. The call must carry nothing of the caller's identity.
     #[must_use]
     pub fn shared(upstream: &Arc<str>, target: &str, forwarded: &[HeaderName], headers: &HeaderMap) -> Self {
-        Self::build(None, upstream, target, forwarded, headers)
+        Self::build(None, None, upstream, target, forwarded, headers)
     }
 
     /// An answer for one identity, with all that upstreams are told of it: a narrower token must miss.
@@ -34,10 +34,11 @@ impl Key {
         forwarded: &[HeaderName],
         headers: &HeaderMap,
     ) -> Self {
-        Self::build(Some(identity.fingerprint()), upstream, target, forwarded, headers)
+        Self::build(Some(identity.fingerprint()), Some(identity.person()), upstream, target, forwarded, headers)
     }
 
     fn build(
+        identity: Option<Fingerprint>,
         owner: Option<Fingerprint>,
         upstream: &Arc<str>,
         target: &str,
@@ -45,7 +46,7 @@ impl Key {
         headers: &HeaderMap,
     ) -> Self {
         let mut text = String::with_capacity(40 + upstream.len() + target.len());
-        match owner {
+        match identity {
             // Written out in hexadecimal, which cannot be mistaken for a name.
             Some(fingerprint) => fingerprint.write_to(&mut text),
             None => text.push_str("shared"),
@@ -77,7 +78,7 @@ impl Key {
         &self.upstream
     }
 
-    /// Whose answer it is; `None` for one that is shared.
+    /// The person whose answer it is, by whichever token; `None` for one that is shared.
     #[must_use]
     pub fn owner(&self) -> Option<Fingerprint> {
         self.owner

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use bytesize::ByteSize;
 use moka::Expiry;
 use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +124,8 @@ impl Store {
                 .build(),
             writes: Cache::builder()
                 .max_capacity(100_000)
+                // The oldest write goes first, so that what has to be assumed for it is long past.
+                .eviction_policy(EvictionPolicy::lru())
                 .time_to_live(LONGEST)
                 .eviction_listener(move |_, at: Instant, cause| {
                     if cause == RemovalCause::Size {
@@ -158,26 +161,30 @@ impl Store {
     }
 
     /// Keeps the body of a 200 that was asked for at `asked`, if its headers allow that.
-    pub fn keep(&self, key: &Key, body: Bytes, freshness: &Freshness, asked: Instant) {
+    pub fn keep(&self, key: &Key, body: &Bytes, freshness: &Freshness, asked: Instant) {
         let weight = (body.len() + key.text().len() + OVERHEAD) as u64;
-        // One entry never pushes out the better part of the others.
-        if !freshness.storable || weight > self.capacity / 8 {
+        // What was kept before is older than this answer in any case.
+        let newer = self.entries.get(key).is_some_and(|kept| kept.asked > asked);
+        if newer || self.last_write(key).is_some_and(|write| asked <= write) {
             return;
         }
-        if self.last_write(key).is_some_and(|write| asked <= write) {
-            return;
+        // One entry never pushes out the better part of the others.
+        if !freshness.storable || weight > self.capacity / 8 {
+            return self.forget(key);
         }
         let remaining = freshness.remaining.unwrap_or_default().min(LONGEST);
         let cut = if self.jitter > 0.0 { remaining.mul_f64(self.jitter * fastrand::f64()) } else { Duration::ZERO };
         let received = clock::now();
         let fresh_until = received + (remaining - cut);
-        let revalidate_until = fresh_until + freshness.while_revalidate.min(LONGEST);
-        let error_until = fresh_until + freshness.if_error.min(LONGEST);
+        let last = received + LONGEST;
+        let revalidate_until = (fresh_until + freshness.while_revalidate.min(LONGEST)).min(last);
+        let error_until = (fresh_until + freshness.if_error.min(LONGEST)).min(last);
         if revalidate_until.max(error_until) <= received {
-            return;
+            return self.forget(key);
         }
         let entry = Entry {
-            body,
+            // A copy of its own: what arrives is a slice of the connection's buffer, which may be far larger.
+            body: Bytes::copy_from_slice(body),
             asked,
             received,
             initial_age: freshness.age,

@@ -84,7 +84,8 @@ impl Composer {
     /// A part without which there is no page.
     ///
     /// # Errors
-    /// When it cannot be had, a 404 included: a 502, 503 or 504 that names the part.
+    /// When it cannot be had, a 404 included: a 502, 503 or 504 that names the part. A 404 is held back until the subject
+    /// has ended: if that is not there either, the page is about nothing and says so.
     pub fn required<View, Via, Call, Value>(
         &self,
         name: &'static str,
@@ -173,7 +174,7 @@ impl Composer {
         let Some(wanted) = &self.context.wishes.parts else { return Ok(()) };
         self.context.ledger.read(|parts, _| {
             let names =
-                || parts.iter().filter(|part| part.under.is_none() && !part.need.is_required()).map(|part| &part.name);
+                || parts.iter().filter(|part| !part.is_joined() && !part.need.is_required()).map(|part| &part.name);
             match wanted.iter().find(|wish| !names().any(|name| name == *wish)) {
                 None => Ok(()),
                 Some(_) => {
@@ -208,6 +209,7 @@ impl Composer {
         let context = self.context.clone();
         let id = context.ledger.open(Cow::Borrowed(name), None, need);
         async move {
+            context.ledger.begin(id);
             let deadline = context.deadline();
             let scope = Scope { context: context.clone(), part: Some(id), need, deadline };
             match within(scope, call).await {

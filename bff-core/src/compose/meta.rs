@@ -83,12 +83,13 @@ impl Meta {
     /// What the ledger of this request comes to. A frontend with coarse reasons is told `timeout` or `unavailable`.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        let good_day = context.ledger.read(|parts, _| parts.iter().all(|part| !part.outcome.is_listed()));
-        if good_day {
-            return Self { degraded: false, parts: Vec::new() };
+        let degraded = context.ledger.is_degraded();
+        let nothing_to_say = context.ledger.read(|parts, _| parts.iter().all(|part| !part.outcome.is_listed()));
+        if nothing_to_say {
+            return Self { degraded, parts: Vec::new() };
         }
         let parts = context.ledger.in_answer_order();
-        let parts: Vec<PartStatus> = parts
+        let parts = parts
             .into_iter()
             .filter_map(|part| {
                 let outcome = PartOutcome::of(part.outcome)?;
@@ -107,6 +108,6 @@ impl Meta {
                 })
             })
             .collect();
-        Self { degraded: parts.iter().any(|part| part.outcome != PartOutcome::Omitted), parts }
+        Self { degraded, parts }
     }
 }

@@ -79,6 +79,8 @@ pub struct PartRecord {
     pub need: Need,
     /// When it was registered.
     pub started: Instant,
+    /// Its future was polled; one that never is cannot be waited for.
+    pub begun: bool,
     /// How long it took; zero until it ended.
     pub took: Duration,
     /// What became of it.
@@ -91,6 +93,14 @@ pub struct PartRecord {
     pub retry_after: Option<Duration>,
     /// For a join: how many elements lack it, of how many.
     pub tally: Option<(u32, u32)>,
+}
+
+impl PartRecord {
+    /// Whether it is a joined field, and no part of its own.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.under.is_some() || self.name.contains('.')
+    }
 }
 
 /// How long, and whether, what a call handed out may be kept by a client.
@@ -123,6 +133,8 @@ pub enum CallOutcome {
     Absent,
     /// Failed.
     Failed(Kind),
+    /// Nobody waited for it any more.
+    Cut,
 }
 
 impl CallOutcome {
@@ -138,6 +150,7 @@ impl CallOutcome {
             Self::Stale => "stale",
             Self::Absent => "absent",
             Self::Failed(_) => "failed",
+            Self::Cut => "cut",
         }
     }
 }
@@ -196,6 +209,7 @@ impl Ledger {
             under,
             need,
             started: clock::now(),
+            begun: false,
             took: Duration::ZERO,
             outcome: Outcome::Pending,
             reason: None,
@@ -217,11 +231,27 @@ impl Ledger {
         self.closed.notify_waiters();
     }
 
+    /// Notes that a part's future runs.
+    pub fn begin(&self, part: PartId) {
+        if let Some(record) = self.book().parts.get_mut(usize::from(part.0)) {
+            record.begun = true;
+        }
+    }
+
+    /// Whether something in the answer is missing, stale or a stand-in, or was made from stale data outside any part.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        let book = self.book();
+        let stale_outside = book.calls.iter().any(|call| call.part.is_none() && call.staleness.is_some());
+        stale_outside || book.parts.iter().any(|part| part.outcome.is_degraded() && stands(&book.parts, part))
+    }
+
     /// Waits until it is known whether what the page is about is there; at once on a page about nothing.
     pub async fn subject_closed(&self) {
         loop {
             let closed = std::pin::pin!(self.closed.notified());
-            let is_open = |part: &PartRecord| part.need == Need::Subject && part.outcome == Outcome::Pending;
+            let is_open =
+                |part: &PartRecord| part.need == Need::Subject && part.begun && part.outcome == Outcome::Pending;
             if !self.read(|parts, _| parts.iter().any(is_open)) {
                 return;
             }
@@ -251,21 +281,29 @@ impl Ledger {
     pub fn in_answer_order(&self) -> Vec<PartRecord> {
         let book = self.book();
         let mut order: Vec<usize> = (0..book.parts.len()).collect();
-        if book.parts.iter().any(|part| part.under.is_some()) {
+        if book.parts.iter().any(PartRecord::is_joined) {
             // By name, because two joins of one part may be registered in either order on either day.
             order.sort_by_cached_key(|&index| {
                 let part = &book.parts[index];
                 match part.under {
+                    // A join outside any part stands where it was first named, whichever reason came first.
+                    None if part.is_joined() => {
+                        let first = book.parts.iter().position(|other| other.name == part.name).unwrap_or(index);
+                        (first, Some(part.name.clone()))
+                    }
                     None => (index, None),
                     Some(parent) => (usize::from(parent.0), Some(part.name.clone())),
                 }
             });
         }
-        // A field of a part that is not there has nothing to say for itself.
-        let stands = |part: &PartRecord| match part.under.and_then(|parent| book.parts.get(usize::from(parent.0))) {
-            Some(parent) => matches!(parent.outcome, Outcome::Live | Outcome::Stale | Outcome::Pending),
-            None => true,
-        };
-        order.into_iter().map(|index| &book.parts[index]).filter(|part| stands(part)).cloned().collect()
+        order.into_iter().map(|index| &book.parts[index]).filter(|part| stands(&book.parts, part)).cloned().collect()
+    }
+}
+
+/// A field of a part that is not there has nothing to say for itself.
+fn stands(parts: &[PartRecord], part: &PartRecord) -> bool {
+    match part.under.and_then(|parent| parts.get(usize::from(parent.0))) {
+        Some(parent) => matches!(parent.outcome, Outcome::Live | Outcome::Stale | Outcome::Pending),
+        None => true,
     }
 }

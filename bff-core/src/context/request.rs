@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Ledger, Memory, TraceContext};
 use crate::clock::{self, Instant};
+use crate::error::{Error, Result};
 use crate::identity::Identity;
 
 /// What an endpoint allows a request to cost and to say; made once at start from its policy and the configuration.
@@ -83,7 +84,7 @@ pub struct Context {
     pub survey: bool,
     started: Instant,
     deadline: Instant,
-    identity: OnceLock<Arc<Identity>>,
+    identity: OnceLock<Result<Arc<Identity>>>,
     identity_read: AtomicBool,
 }
 
@@ -137,20 +138,22 @@ impl Context {
     }
 
     /// Who asks, for those whose answer then depends on it: from here on the answer is private.
-    #[must_use]
-    pub fn identity(&self) -> Option<&Arc<Identity>> {
+    ///
+    /// # Errors
+    /// When there are credentials that cannot be checked now: nobody knows who asks, which is not "nobody asks".
+    pub fn identity(&self) -> Result<Option<&Arc<Identity>>> {
         self.identity_read.store(true, Ordering::Relaxed);
-        self.identity.get()
+        self.identity.get().map(|identity| identity.as_ref().map_err(Error::clone)).transpose()
     }
 
     /// Who asks, for the log and for deciding on access; the answer does not depend on it.
     #[must_use]
     pub fn peek_identity(&self) -> Option<&Arc<Identity>> {
-        self.identity.get()
+        self.identity.get().and_then(|identity| identity.as_ref().ok())
     }
 
     /// Says who asks. The first word stands.
-    pub fn identify(&self, identity: Arc<Identity>) {
+    pub fn identify(&self, identity: Result<Arc<Identity>>) {
         let _ = self.identity.set(identity);
     }
 

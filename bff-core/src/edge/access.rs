@@ -43,7 +43,7 @@ where
         // An endpoint that asks who is there shall get as far as its parts.
         let nobody = Identity::new(Claims { subject: "survey".into(), ..Claims::default() });
         if let Ok(nobody) = nobody {
-            context.identify(Arc::new(nobody));
+            context.identify(Ok(Arc::new(nobody)));
         }
         return inner.oneshot(request).await;
     }
@@ -56,15 +56,22 @@ where
 }
 
 async fn admit(door: &Door, context: &Context, headers: &HeaderMap) -> Result<()> {
-    if let Some(identity) = door.authenticator.authenticate(headers).await? {
-        context.identify(identity);
-    }
     let access = &door.access;
+    match door.authenticator.authenticate(headers).await {
+        Ok(Some(identity)) => context.identify(Ok(identity)),
+        Ok(None) => {}
+        // Whoever sends a bad token is told so; but that the issuer is down must not cost a page that anybody may see.
+        // Its parts for one identity fail.
+        Err(error) if error.kind() == Kind::IssuerUnavailable && !access.needs_identity => {
+            context.identify(Err(error));
+        }
+        Err(error) => return Err(error),
+    }
     if !access.needs_identity {
         return Ok(());
     }
     // The answer is for those who may see it, whatever its parts say.
-    let Some(identity) = context.identity() else {
+    let Some(identity) = context.identity()? else {
         return Err(Error::new(Kind::Unauthenticated).with_detail("send a bearer token"));
     };
     if let Some(role) = access.roles.iter().find(|role| !identity.has_role(role)) {

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::BodyExt;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::Page;
 use super::cache_control::Cacheability;
@@ -26,21 +27,28 @@ const DEGRADED: HeaderName = HeaderName::from_static("bff-degraded");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
-pub(super) async fn answer<Inner>(page: Arc<Page>, mut request: Request, inner: Inner) -> Result<Response, Infallible>
+/// In a response's extensions: how large its body is before compression, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Size(pub(super) u64);
+
+pub(super) async fn answer<Inner>(page: Arc<Page>, mut request: Request, mut inner: Inner) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
     let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
-        return inner.oneshot(request).await;
+        return inner.call(request).await;
     };
     // HEAD is answered as GET, so that its headers are those of the GET; the router outside takes the body away.
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads {
         *request.method_mut() = Method::GET;
     }
-    let known = request.headers_mut().remove(header::IF_NONE_MATCH);
+    let known: Vec<HeaderValue> = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
 
-    let response = inner.oneshot(request).await?;
+    let mut response = inner.call(request).await?;
+    if let Some(size) = response.body().size_hint().exact() {
+        response.extensions_mut().insert(Size(size));
+    }
     // A write has happened by now; its answer stands.
     let mut response = match overruled(&context, &response).filter(|_| reads) {
         Some(error) => error.into_response(),
@@ -65,13 +73,14 @@ where
         headers.append(header::VARY, HeaderValue::from_name(header::AUTHORIZATION));
     }
     if meta.degraded {
-        if let Ok(list) = HeaderValue::from_str(&degraded(&meta)) {
+        let list = degraded(&meta);
+        if let Some(list) = HeaderValue::from_str(&list).ok().filter(|list| !list.is_empty()) {
             headers.insert(DEGRADED, list);
         }
         return Ok(response);
     }
     if reads && response.status() == StatusCode::OK {
-        return Ok(with_etag(response, known).await);
+        return Ok(with_etag(response, &known).await);
     }
     Ok(response)
 }
@@ -84,15 +93,16 @@ fn overruled(context: &Arc<Context>, response: &Response) -> Option<Error> {
     if let Err(error) = Composer::new(context.clone()).check_selection() {
         return Some(error);
     }
-    if context.terms.strict && !context.wishes.partial {
-        return context.ledger.read(|parts, _| {
-            let part = parts.iter().find(|part| part.outcome.is_degraded())?;
-            let reason = part.reason.unwrap_or(Reason::UpstreamError);
-            let error = Error::new(Kind::Incomplete(reason)).in_part(part.name.clone(), part.need);
-            Some(match part.retry_after {
-                Some(after) => error.with_retry_after(after),
-                None => error,
-            })
+    if context.terms.strict && !context.wishes.partial && context.ledger.is_degraded() {
+        let parts = context.ledger.in_answer_order();
+        let Some(part) = parts.iter().find(|part| part.outcome.is_degraded()) else {
+            return Some(Error::new(Kind::Incomplete(Reason::UpstreamError)));
+        };
+        let reason = part.reason.unwrap_or(Reason::UpstreamError);
+        let error = Error::new(Kind::Incomplete(reason)).in_part(part.name.clone(), part.need);
+        return Some(match part.retry_after {
+            Some(after) => error.with_retry_after(after),
+            None => error,
         });
     }
     None
@@ -137,7 +147,7 @@ fn degraded(meta: &Meta) -> String {
 }
 
 /// A weak tag over the uncompressed body: 128 bits of SHA-256, the same in every process and release.
-async fn with_etag(response: Response, known: Option<HeaderValue>) -> Response {
+async fn with_etag(response: Response, known: &[HeaderValue]) -> Response {
     let (mut head, body) = response.into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
@@ -148,7 +158,7 @@ async fn with_etag(response: Response, known: Option<HeaderValue>) -> Response {
     tag.push_str("W/\"");
     URL_SAFE_NO_PAD.encode_string(&digest.as_ref()[..16], &mut tag);
     tag.push('"');
-    let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
+    let matches = known.iter().filter_map(|known| known.to_str().ok()).any(|known| names(known, &tag));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         head.headers.insert(header::ETAG, tag);
     }
@@ -163,7 +173,9 @@ async fn with_etag(response: Response, known: Option<HeaderValue>) -> Response {
 
 /// Weak comparison (RFC 9110 §8.8.3.2): the mark of weakness does not count.
 fn names(known: &str, tag: &str) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    fn opaque(tag: &str) -> &str {
+        tag.trim().trim_start_matches("W/")
+    }
     known.trim() == "*" || known.split(',').any(|candidate| opaque(candidate) == opaque(tag))
 }
 

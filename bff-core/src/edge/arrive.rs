@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tower::{Service, ServiceExt};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use tower::Service;
 
 use super::Door;
 use crate::context::{Context, TraceContext, Wishes};
@@ -20,6 +21,9 @@ const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 /// The longest request id that is taken from a client.
 const LONGEST_ID: usize = 128;
 
+/// More parts than any page has.
+const MOST_PARTS: usize = 64;
+
 /// In a request's extensions: only the endpoint's parts are wanted, nothing is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Survey;
@@ -27,7 +31,7 @@ pub struct Survey;
 pub(super) async fn arrive<Inner>(
     door: Arc<Door>,
     mut request: Request,
-    inner: Inner,
+    mut inner: Inner,
 ) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
@@ -42,13 +46,15 @@ where
         .get(TRACEPARENT)
         .and_then(|value| TraceContext::follow(value.to_str().ok()?))
         .unwrap_or_else(TraceContext::begin);
+    let survey = request.extensions().get::<Survey>().is_some();
     let (wishes, mistake) = match wishes(request.uri().query(), headers) {
         Ok(wishes) => (wishes, None),
         Err(mistake) => (Wishes::default(), Some(mistake)),
     };
-    let mut context = Context::new(request_id, trace, door.terms.clone(), wishes, keep(headers));
+    let mistake = mistake.or_else(|| check_host(&request).err().filter(|_| !survey));
+    let mut context = Context::new(request_id, trace, door.terms.clone(), wishes, keep(headers, &door.kept));
     context.credentials_sent = headers.contains_key(header::AUTHORIZATION);
-    context.survey = request.extensions().get::<Survey>().is_some();
+    context.survey = survey;
     let context = Arc::new(context);
     let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let refusal = if target_length as u64 > door.settings.target_limit.as_u64() {
@@ -60,7 +66,7 @@ where
     if let Some(refusal) = refusal {
         request.extensions_mut().insert(Refused(refusal));
     }
-    let mut response = inner.oneshot(request).await?;
+    let mut response = inner.call(request).await?;
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -80,12 +86,30 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The client's headers, less what never leaves the edge.
-fn keep(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = headers.clone();
-    kept.remove(header::AUTHORIZATION);
-    kept.remove(header::COOKIE);
+/// The client's headers that some upstream may be told.
+fn keep(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in names {
+        for value in headers.get_all(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
     kept
+}
+
+/// Exactly one valid host (RFC 9112 §3.2); HTTP/1.0 may do without, HTTP/2 names it in the target.
+fn check_host(request: &Request) -> Result<(), Error> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let valid = |host: &HeaderValue| {
+        host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| !host.as_str().contains('@'))
+    };
+    let fits = match (named.next(), named.next(), request.version()) {
+        (Some(host), None, _) => valid(host),
+        (None, _, Version::HTTP_11) => false,
+        (None, _, _) => true,
+        (Some(_), Some(_), _) => false,
+    };
+    if fits { Ok(()) } else { Err(Error::invalid(Input::Malformed, "host", "send exactly one valid Host")) }
 }
 
 /// Letters, digits, `-`, `_`, `.`, `:`: nothing that could be more than an id in a log.
@@ -98,12 +122,16 @@ fn well_formed(id: &HeaderValue) -> Option<&str> {
 
 fn wishes(query: Option<&str>, headers: &HeaderMap) -> Result<Wishes, Error> {
     let mut wishes = Wishes::default();
-    if let Some(query) = query.filter(|query| query.contains("part")) {
+    if let Some(query) = query {
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "parts" => {
                     let names = value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
-                    wishes.parts.get_or_insert_default().extend(names.take(64));
+                    let parts = wishes.parts.get_or_insert_default();
+                    parts.extend(names.take(MOST_PARTS + 1));
+                    if parts.len() > MOST_PARTS {
+                        return Err(Error::invalid(Input::Malformed, "?parts", "name fewer parts"));
+                    }
                 }
                 "partial" => {
                     wishes.partial = value

@@ -18,7 +18,7 @@ pub(super) struct Cacheability {
 impl Cacheability {
     /// One `no-store`, or nothing that says anything: not kept. One identity: private. Else the least remaining time.
     pub(super) fn of(context: &Context) -> Self {
-        context.ledger.read(|parts, calls| {
+        let mut all = context.ledger.read(|_, calls| {
             let mut all = Self {
                 private: context.identity_was_read(),
                 freshness: if calls.is_empty() {
@@ -31,11 +31,12 @@ impl Cacheability {
                 all.private |= call.private;
                 all.freshness = least(all.freshness, call.freshness);
             }
-            if parts.iter().any(|part| part.outcome.is_degraded()) {
-                all.freshness = Freshness::NoStore;
-            }
             all
-        })
+        });
+        if context.ledger.is_degraded() {
+            all.freshness = Freshness::NoStore;
+        }
+        all
     }
 
     /// As a header. `private_max_age` is the endpoint's own word on private answers.

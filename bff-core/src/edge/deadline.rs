@@ -15,12 +15,12 @@ use super::Page;
 use crate::context::{Context, Scope};
 use crate::error::{Error, Input, Kind};
 
-pub(super) async fn body_limit<Inner>(page: Arc<Page>, request: Request, inner: Inner) -> Result<Response, Infallible>
+pub(super) async fn body_limit<Inner>(page: Arc<Page>, request: Request, mut inner: Inner) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
     if request.body().is_end_stream() {
-        return inner.oneshot(request).await;
+        return inner.call(request).await;
     }
     let limit = page.settings.body_limit.as_u64();
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -28,7 +28,7 @@ where
         return Ok(too_large(limit).into_response());
     }
     let limited = usize::try_from(limit).unwrap_or(usize::MAX);
-    inner.oneshot(request.map(|body| Body::new(Limited::new(body, limited)))).await
+    inner.call(request.map(|body| Body::new(Limited::new(body, limited)))).await
 }
 
 pub(super) fn too_large(limit: u64) -> Error {

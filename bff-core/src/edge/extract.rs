@@ -84,7 +84,7 @@ impl<State: Send + Sync> FromRequestParts<State> for User {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self> {
-        match context(parts)?.identity() {
+        match context(parts)?.identity()? {
             Some(identity) => Ok(Self(identity.clone())),
             None => Err(Error::new(Kind::Unauthenticated).with_detail("send a bearer token")),
         }
@@ -95,7 +95,7 @@ impl<State: Send + Sync> axum::extract::OptionalFromRequestParts<State> for User
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>> {
-        Ok(context(parts)?.identity().cloned().map(Self))
+        Ok(context(parts)?.identity()?.cloned().map(Self))
     }
 }
 

@@ -7,15 +7,15 @@ use std::panic::AssertUnwindSafe;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use crate::error::Error;
 
-pub(super) async fn panic<Inner>((): (), request: Request, inner: Inner) -> Result<Response, Infallible>
+pub(super) async fn panic<Inner>((): (), request: Request, mut inner: Inner) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
-    match AssertUnwindSafe(inner.oneshot(request)).catch_unwind().await {
+    match AssertUnwindSafe(inner.call(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => Ok(Error::internal(format!("panic: {}", message(panic.as_ref()))).into_response()),
     }

@@ -8,12 +8,12 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use utoipa::ToSchema;
 
 use super::problem_types::{ProblemType, classify, of_status};
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Why there is no answer (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -83,14 +83,14 @@ impl IntoResponse for Error {
     }
 }
 
-pub(super) async fn problem<Inner>((): (), request: Request, inner: Inner) -> Result<Response, Infallible>
+pub(super) async fn problem<Inner>((): (), request: Request, mut inner: Inner) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
     let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
-        return inner.oneshot(request).await;
+        return inner.call(request).await;
     };
-    let response = inner.oneshot(request).await?;
+    let response = inner.call(request).await?;
     if let Some(Cause(error)) = response.extensions().get::<Cause>() {
         let mut problem = document(error, &context);
         problem.extensions_mut().insert(Cause(error.clone()));
@@ -144,10 +144,13 @@ fn document(error: &Error, context: &Context) -> Response {
     let headers = response.headers_mut();
     if kind.status == 401 {
         headers.insert(header::WWW_AUTHENTICATE, challenge(context));
+    } else if error.kind() == Kind::NotAllowed {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"insufficient_scope\""));
     }
     if matches!(kind.status, 429 | 503) {
         let after = error.retry_after().unwrap_or(Duration::from_secs(1));
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     response
 }

@@ -32,6 +32,8 @@ pub struct Door {
     pub authenticator: Arc<Authenticator>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Headers of the client that some upstream may be told.
+    pub kept: Arc<[HeaderName]>,
     /// What a client may send, and what it is told.
     pub settings: EdgeSettings,
 }

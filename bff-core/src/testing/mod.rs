@@ -205,6 +205,8 @@ impl TestBff {
 
     /// Sends any request. One that cannot be built (a target that is none) is a 400 without a body.
     pub async fn send(&self, request: http::request::Builder, body: Bytes) -> Answer {
+        let host = !request.headers_ref().is_some_and(|headers| headers.contains_key(header::HOST));
+        let request = if host { request.header(header::HOST, "bff.test") } else { request };
         let Ok(request) = request.body(axum::body::Body::from(body)) else {
             return Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body: Bytes::new() };
         };

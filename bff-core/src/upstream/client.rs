@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Answer, Call, Decoded};
 use super::collect;
+use super::wait::TOO_LITTLE;
 use super::stack::{self, Shared, Stack, Transport, Upstream};
 use super::{Path, UpstreamSettings};
 use crate::body::Body;
@@ -74,7 +76,7 @@ impl Client {
     #[must_use]
     pub fn new(name: &str, settings: UpstreamSettings, shared: Arc<Shared>, transport: Transport) -> Self {
         let forwarded = settings.forwarded().into();
-        let upstream = Arc::new(Upstream { name: name.into(), settings, forwarded, shared });
+        let upstream = Arc::new(Upstream { name: name.into(), settings, forwarded, shared, said_private: AtomicBool::new(false) });
         Self { stack: stack::build(&upstream, transport), upstream }
     }
 
@@ -158,6 +160,10 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
     let Unsent { client, method, path, body, timeout, ttl, invalidates } = call;
     let upstream = client.upstream.clone();
     let scope = Scope::current();
+    if scope.as_ref().is_some_and(|scope| scope.context.survey) {
+        // A survey asks for parts; nothing is called for it, whatever the endpoint does.
+        return Err(Error::new(Kind::Surveyed));
+    }
     let safe = method.is_safe();
     let started = clock::now();
 
@@ -210,18 +216,27 @@ async fn write(client: &Client, request: Request<Body>, invalidates: &'static [&
     let upstream = client.upstream.clone();
     let call: Option<&Call> = request.extensions().get();
     let scope = call.and_then(|call| call.scope.clone());
-    let identity = scope.as_ref().and_then(|scope| scope.context.peek_identity()).map(|own| own.fingerprint());
-    let context = scope.as_ref().map(|scope| scope.context.clone());
-    let call = (client.stack)(request);
+    let identity = scope.as_ref().and_then(|scope| scope.context.peek_identity()).map(|own| own.person());
     let name = upstream.name.clone();
+    if scope.as_ref().is_some_and(|scope| scope.deadline.saturating_duration_since(clock::now()) < TOO_LITTLE) {
+        // Not begun, so what became of it is known.
+        return Err(Error::new(Kind::Deadline).from_upstream(name));
+    }
+    let context = scope.as_ref().map(|scope| scope.context.clone());
     let background = upstream.shared.background.clone();
-    let sent = background.spawn(async move {
-        let result = call.await;
-        // Also when it failed: a write that timed out may have happened.
+    let forget = move || {
         invalidate(&upstream, identity, invalidates);
-        if let Some(context) = context {
+        if let Some(context) = &context {
             context.memory.clear();
         }
+    };
+    // Before, because a client that is told "outcome unknown" reads while the write may still be under way; after,
+    // because what was read in between may be old; and also when it failed, because it may have happened.
+    forget();
+    let call = (client.stack)(request);
+    let sent = background.spawn(async move {
+        let result = call.await;
+        forget();
         result
     });
     let ended = match scope {

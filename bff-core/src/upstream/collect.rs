@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -27,7 +28,7 @@ pub(super) async fn collect<Inner>(
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let Call { safe, per_identity, overrides, decode, .. } = call_of(&request)?.clone();
+    let &Call { safe, per_identity, overrides, decode, .. } = call_of(&request)?;
     let (head, body) = inner.oneshot(request).await?.into_parts();
     if !head.status.is_success() {
         return Err(refused(head.status, &head.headers, safe));
@@ -42,6 +43,12 @@ where
     } else {
         NOT_KEPT
     };
+    if !per_identity && freshness.private && !upstream.said_private.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            upstream = %upstream.name,
+            "answers `private` to a call that is declared shared; such answers are not kept, and the page is private"
+        );
+    }
     let decoded = run(decode, &body)?;
     Ok(answered(body, Answer { outcome: CallOutcome::Live, staleness: None, freshness, decoded: Some(decoded) }))
 }

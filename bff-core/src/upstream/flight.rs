@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::{Answer, Decoded, call_mut};
 use super::stack::Upstream;
@@ -36,28 +36,29 @@ impl std::fmt::Debug for Landed {
 pub(super) async fn flight<Inner>(
     upstream: Arc<Upstream>,
     mut request: Request<Body>,
-    inner: Inner,
+    mut inner: Inner,
 ) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Send + 'static,
     Inner::Future: Send,
 {
     let call = call_mut(&mut request)?;
-    let Some(key) = call.key.clone() else { return inner.oneshot(request).await };
+    // In a box: what nobody shares is rare, and its future would make room in every other call's.
+    let Some(key) = call.key.clone() else { return inner.call(request).boxed().await };
     let scope = call.scope.take();
-    let store = upstream.shared.store.clone();
-    let last_write = store.last_write(&key);
+    let last_write = upstream.shared.store.last_write(&key);
     let (flight, joined) = upstream.shared.flights.board(&key, last_write, || {
-        let key = key.clone();
+        let (shared, key) = (upstream.shared.clone(), key.clone());
         async move {
             let asked = clock::now();
-            let call = AssertUnwindSafe(inner.oneshot(request)).catch_unwind();
+            // In a box at once: everything around it moves it, and it is large.
+            let call = AssertUnwindSafe(inner.call(request).boxed()).catch_unwind();
             let ended = match call.await {
                 Ok(result) => result.and_then(land),
                 // A waiter must not die of another one's call.
                 Err(_) => Err(Error::internal("a call panicked")),
             };
-            fill(&store, &key, &ended, asked);
+            fill(&shared.store, &key, &ended, asked);
             ended
         }
     });
@@ -87,7 +88,7 @@ fn land(response: Response<Body>) -> Flown {
 /// A failed call never touches what is kept; a definite "there is none" does.
 fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
     match ended {
-        Ok(landed) => store.keep(key, landed.body.clone(), &landed.freshness, asked),
+        Ok(landed) => store.keep(key, &landed.body, &landed.freshness, asked),
         Err(error) if error.kind() == Kind::NotFound => store.forget(key),
         Err(_) => {}
     }

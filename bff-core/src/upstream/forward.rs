@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::{call_mut, call_of};
 use super::stack::Upstream;
@@ -12,12 +12,12 @@ use crate::cache::Key;
 use crate::error::{Error, Kind, Result};
 
 /// Draft-ietf-httpapi-idempotency-key-header; passed on with writes so that the backend can tell a repetition.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub(super) async fn forward<Inner>(
     upstream: Arc<Upstream>,
     mut request: Request<Body>,
-    inner: Inner,
+    mut inner: Inner,
 ) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
@@ -27,7 +27,8 @@ where
     let (safe, per_identity) = (call.safe, call.per_identity);
     let identity = match (per_identity, &context) {
         (false, _) => None,
-        (true, context) => match context.as_ref().and_then(|context| context.identity()) {
+        (true, None) => return Err(Error::new(Kind::Anonymous)),
+        (true, Some(context)) => match context.identity()? {
             Some(identity) => Some(identity.clone()),
             // Without an identity there is nobody to ask for: nothing is sent.
             None => return Err(Error::new(Kind::Anonymous)),
@@ -59,5 +60,5 @@ where
         };
         call_mut(&mut request)?.key = Some(key);
     }
-    inner.oneshot(request).await
+    inner.call(request).await
 }

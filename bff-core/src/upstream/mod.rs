@@ -25,6 +25,7 @@ mod wait;
 
 pub use call::{Call, Verdict};
 pub use client::{Client, Clients, Ready, Unsent};
+pub use forward::IDEMPOTENCY_KEY;
 pub use path::Path;
 pub use settings::UpstreamSettings;
 pub use stack::{Shared, Transport};

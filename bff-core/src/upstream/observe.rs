@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::Instrument;
 
 use super::call::{Answer, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
 
-pub(super) async fn call<Inner>(upstream: Arc<Upstream>, request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+pub(super) async fn call<Inner>(upstream: Arc<Upstream>, request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let started = clock::now();
     let span = tracing::debug_span!("call", upstream = %upstream.name, method = %request.method());
-    let result = inner.oneshot(request).instrument(span).await;
+    let mut cut = Cut { upstream: &upstream, started, armed: true };
+    let result = inner.call(request).instrument(span).await;
+    cut.armed = false;
     let result = result.map_err(|error| error.from_upstream(upstream.name.clone()));
     let outcome = match &result {
         Ok(response) => response.extensions().get::<Answer>().map_or(CallOutcome::Live, |answer| answer.outcome),
@@ -30,10 +32,26 @@ where
     result
 }
 
+/// A call whose waiter left: counted too, or an outage would look like less traffic.
+struct Cut<'a> {
+    upstream: &'a Upstream,
+    started: Instant,
+    armed: bool,
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let took = clock::now() - self.started;
+            self.upstream.shared.metrics.call(&self.upstream.name, CallOutcome::Cut, None, took);
+        }
+    }
+}
+
 pub(super) async fn attempt<Inner>(
     upstream: Arc<Upstream>,
     request: Request<Body>,
-    inner: Inner,
+    mut inner: Inner,
 ) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
@@ -41,7 +59,7 @@ where
     let part = call_of(&request)?.part.clone();
     let span = tracing::debug_span!("attempt", upstream = %upstream.name, owner = %upstream.settings.owner, part = part.as_deref());
     let attempt = async {
-        let result = inner.oneshot(request).await;
+        let result = inner.call(request).await;
         if let Err(error) = &result
             && error.kind() != Kind::NotFound
         {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::call_of;
 use crate::body::Body;
@@ -17,7 +17,7 @@ const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 /// The share of the time that the way there and back may take; the upstream is told the rest.
 const MARGIN: f64 = 0.05;
 
-pub(super) async fn propagate<Inner>((): (), mut request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+pub(super) async fn propagate<Inner>((): (), mut request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
@@ -29,7 +29,7 @@ where
     if let Some(seconds) = left.and_then(seconds) {
         headers.insert(REQUEST_TIMEOUT, seconds);
     }
-    inner.oneshot(request).await
+    inner.call(request).await
 }
 
 fn seconds(left: Duration) -> Option<HeaderValue> {

@@ -57,8 +57,9 @@ impl Default for UpstreamSettings {
     }
 }
 
-/// Headers that no configuration can forward: they are made here, belong to one connection, or are secret.
-const NEVER_FORWARDED: [&str; 15] = [
+/// Headers that no configuration can forward: they are made here, belong to one connection, are secret, or ask for an
+/// answer that would not be the whole one.
+const NEVER_FORWARDED: [&str; 24] = [
     "authorization",
     "connection",
     "content-length",
@@ -74,6 +75,15 @@ const NEVER_FORWARDED: [&str; 15] = [
     "traceparent",
     "content-type",
     "idempotency-key",
+    "accept",
+    "accept-encoding",
+    "expect",
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
 ];
 
 impl UpstreamSettings {

@@ -1,6 +1,7 @@
 //! The outbound stack: every layer between a typed client and the network, outermost first, and why it stands there.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -57,6 +58,8 @@ pub(super) struct Upstream {
     /// The client's headers that are passed on.
     pub(super) forwarded: Arc<[HeaderName]>,
     pub(super) shared: Arc<Shared>,
+    /// It has called an answer private that is declared shared; said once in the log.
+    pub(super) said_private: AtomicBool,
 }
 
 /// A stack, ready to be called from anywhere.

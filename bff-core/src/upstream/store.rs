@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::{Answer, answered, call_mut, call_of};
 use super::flight::{Flown, Landed};
@@ -14,13 +14,13 @@ use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Reason, Result};
 use crate::fetched::Staleness;
 
-pub(super) async fn store<Inner>(upstream: Arc<Upstream>, request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+pub(super) async fn store<Inner>(upstream: Arc<Upstream>, request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     Inner::Future: Send,
 {
     let call = call_of(&request)?;
-    let Some(key) = call.key.clone() else { return inner.oneshot(request).await };
+    let Some(key) = call.key.clone() else { return inner.call(request).await };
     let mut of_another_part = false;
     let mut failed_before = None;
     if let Some(scope) = &call.scope {
@@ -44,7 +44,7 @@ where
     };
     let error = match failed_before {
         Some(error) => error,
-        None => match inner.oneshot(request).await {
+        None => match inner.call(request).await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         },
@@ -75,7 +75,7 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Re
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
 ///
 /// One for each key and a bounded number of them; beyond that the answer stays as it is until the next request.
-fn refresh<Inner>(upstream: &Arc<Upstream>, key: &Key, request: &Request<Body>, inner: Inner)
+fn refresh<Inner>(upstream: &Arc<Upstream>, key: &Key, request: &Request<Body>, mut inner: Inner)
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Send + 'static,
     Inner::Future: Send,
@@ -96,7 +96,7 @@ where
     let name = upstream.name.clone();
     shared.background.spawn(async move {
         let _permit = permit;
-        if let Err(error) = inner.oneshot(again).await {
+        if let Err(error) = inner.call(again).await {
             tracing::debug!(%error, upstream = %name, "refresh failed, the kept answer stays");
         }
     });

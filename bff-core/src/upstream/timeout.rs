@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::{call_mut, call_of};
 use super::stack::Upstream;
@@ -31,7 +31,7 @@ where
     within(upstream.settings.attempt_timeout, request, inner).await
 }
 
-async fn within<Inner>(limit: Duration, mut request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+async fn within<Inner>(limit: Duration, mut request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
@@ -39,7 +39,7 @@ where
     let own = clock::now() + limit;
     // An outer limit that ends earlier ends the call by itself; the tighter one is told to the upstream.
     call.deadline = Some(call.deadline.map_or(own, |outer| outer.min(own)));
-    match tokio::time::timeout_at(own, inner.oneshot(request)).await {
+    match tokio::time::timeout_at(own, inner.call(request)).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::Timeout)),
     }

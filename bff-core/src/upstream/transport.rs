@@ -1,8 +1,9 @@
 //! The network, by reqwest. The only file that knows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
@@ -29,6 +30,13 @@ pub fn network(settings: &UpstreamSettings) -> Result<Transport> {
         .retry(reqwest::retry::never())
         .connect_timeout(settings.connect_timeout)
         .tcp_nodelay(true)
+        // A host that is gone without a word is noticed in seconds, not when TCP gives up.
+        .tcp_keepalive(Duration::from_secs(15))
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .http2_keep_alive_timeout(Duration::from_secs(2))
+        .http2_keep_alive_while_idle(true)
+        // Shorter than what servers allow, so that a connection is not used in the moment in which they close it.
+        .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
         .gzip(settings.compressed)
         .brotli(settings.compressed)
@@ -37,17 +45,25 @@ pub fn network(settings: &UpstreamSettings) -> Result<Transport> {
         builder = builder.http2_prior_knowledge();
     }
     let client = builder.build().map_err(Error::internal)?;
-    let prefix: Arc<str> = base.as_str().trim_end_matches('/').into();
-    Ok(BoxCloneSyncService::new(service_fn(move |request| send(client.clone(), prefix.clone(), request))))
+    let base = Arc::new(base);
+    Ok(BoxCloneSyncService::new(service_fn(move |request| send(client.clone(), base.clone(), request))))
 }
 
-async fn send(client: reqwest::Client, prefix: Arc<str>, request: Request<Body>) -> Result<Response<Body>> {
+/// The address of `target` below `base`. Only the path and the query are read: the host is that of the configuration,
+/// whatever the target says.
+fn address(base: &Url, target: &Uri) -> Url {
+    let mut url = base.clone();
+    match base.path().trim_end_matches('/') {
+        "" => url.set_path(target.path()),
+        prefix => url.set_path(&format!("{prefix}{}", target.path())),
+    }
+    url.set_query(target.query());
+    url
+}
+
+async fn send(client: reqwest::Client, base: Arc<Url>, request: Request<Body>) -> Result<Response<Body>> {
     let (head, body) = request.into_parts();
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut url = String::with_capacity(prefix.len() + target.len());
-    url.push_str(&prefix);
-    url.push_str(target);
-    let url = Url::parse(&url).map_err(Error::internal)?;
+    let url = address(&base, &head.uri);
     let mut outgoing = reqwest::Request::new(head.method, url);
     *outgoing.headers_mut() = head.headers;
     *outgoing.body_mut() = match body {
@@ -75,4 +91,29 @@ fn no_answer(error: reqwest::Error) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
     Error::new(kind).caused_by(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(base: &str, target: &str, whole: &str) {
+        let address = address(&Url::parse(base).unwrap(), &target.parse().unwrap());
+        assert_eq!(address.as_str(), whole, "{base} {target}");
+    }
+
+    #[test]
+    fn a_target_stands_below_its_base() {
+        check("http://up.test", "/things/42", "http://up.test/things/42");
+        check("http://up.test:81/", "/things?ids=1%2C2&q=a", "http://up.test:81/things?ids=1%2C2&q=a");
+        check("https://up.test/api/v1", "/things/a%20b", "https://up.test/api/v1/things/a%20b");
+        check("https://up.test/api/v1/", "/?", "https://up.test/api/v1/?");
+    }
+
+    #[test]
+    fn no_target_leads_to_another_host() {
+        check("http://up.test", "//evil.test/x", "http://up.test//evil.test/x");
+        check("http://up.test/api", "/..%2Fadmin", "http://up.test/api/..%2Fadmin");
+        check("http://up.test/api", "/@evil.test", "http://up.test/api/@evil.test");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::call::call_of;
 use crate::body::Body;
@@ -11,21 +11,21 @@ use crate::clock;
 use crate::error::{Error, Kind, Result};
 
 /// With less time left than this no call can succeed, not even on loopback; it is not sent.
-const TOO_LITTLE: Duration = Duration::from_millis(1);
+pub(super) const TOO_LITTLE: Duration = Duration::from_millis(1);
 
-pub(super) async fn wait<Inner>((): (), request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+pub(super) async fn wait<Inner>((): (), request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_of(&request)?;
     // A write is never cut because its caller has no more time; what its caller is told is the client's business.
     let Some(deadline) = call.scope.as_ref().filter(|_| call.safe).map(|scope| scope.deadline) else {
-        return inner.oneshot(request).await;
+        return inner.call(request).await;
     };
     if deadline.saturating_duration_since(clock::now()) < TOO_LITTLE {
         return Err(Error::new(Kind::Deadline));
     }
-    match tokio::time::timeout_at(deadline, inner.oneshot(request)).await {
+    match tokio::time::timeout_at(deadline, inner.call(request)).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::Deadline)),
     }

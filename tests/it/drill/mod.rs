@@ -15,8 +15,7 @@ use bff_core::Bff;
 use bff_core::context::Need;
 use bff_core::testing::{Answer, Builder, Fault, TestBff};
 use bff_core::upstream::{Clients, UpstreamSettings};
-use bff_core::{Endpoint, identity::Claims};
-use tokio::time::Instant;
+use bff_core::{Endpoint, clock, identity::Claims};
 
 use crate::bffs::{Kept, for_each_bff};
 use contract::Contract;
@@ -155,9 +154,9 @@ async fn row(
     store: &str,
     statuses: std::ops::Range<u16>,
 ) -> Answer {
-    let started = Instant::now();
+    let started = clock::now();
     let answer = ask(bff, endpoint).await;
-    let took = started.elapsed();
+    let took = clock::now() - started;
     let status = answer.status.as_u16();
     assert!(statuses.contains(&status), "{} {case}: {status} {}", endpoint.name, answer.json());
     Contract::of(&bff.app).check(endpoint, &answer);

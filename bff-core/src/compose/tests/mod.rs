@@ -263,7 +263,7 @@ async fn a_page_about_nothing_is_a_404_whoever_says_so_first() {
     for (station, status, part, ends) in [
         (none().after(300.ms()), StatusCode::NOT_FOUND, "station", 300),
         (text("pier").after(300.ms()), StatusCode::BAD_GATEWAY, "weather", 300),
-        (text("pier").after(2000.ms()), StatusCode::GATEWAY_TIMEOUT, "station", 500),
+        (text("pier").after(2000.ms()), StatusCode::GATEWAY_TIMEOUT, "station", 400),
         (text("pier"), StatusCode::BAD_GATEWAY, "weather", 20),
     ] {
         let bff = builder().answers("station", station).answers("weather", none().after(20.ms())).build().await.unwrap();

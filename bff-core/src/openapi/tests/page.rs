@@ -128,7 +128,7 @@ async fn the_explorer_is_in_the_binary() {
 
     let app = built(&railway()).await;
     let get = async |path: &str| {
-        let request = http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let request = http::Request::get(path).header("host", "bff.test").body(axum::body::Body::empty()).unwrap();
         let response = app.public.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         (head, String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned())

@@ -167,7 +167,7 @@ async fn a_flood_of_keys_stays_inside_the_bound() {
     let upstream: Arc<str> = "weather".into();
     for number in 0..20_000 {
         let key = crate::cache::Key::shared(&upstream, &format!("/{number}"), &[], &HeaderMap::new());
-        store.keep(&key, bytes::Bytes::from(vec![0; 500]), &freshness, crate::clock::now());
+        store.keep(&key, &bytes::Bytes::from(vec![0; 500]), &freshness, crate::clock::now());
     }
     assert!(store.weight() <= 1024 * 1024, "{}", store.weight());
     assert!(store.weight() > 256 * 1024, "{}", store.weight());

@@ -1,6 +1,7 @@
 //! The outbound stack as a page sees it: store, flights, stale data, identities, writes. On paused time.
 
 mod identity_and_writes;
+mod reviewed;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -73,6 +74,18 @@ async fn diary(page: Composer, up: Upstreams) -> Result<Json<Diary>> {
     compose!(page, Diary { entry: optional(async { Ok(up.diary.0.get(path!("/entry")).per_identity::<Text>().await?.into_inner()) }) })
 }
 
+/// Made outside any part, and as a write without a body: both must survive a survey.
+#[utoipa::path(get, path = "/plain", responses((status = OK, body = Text), Problems))]
+async fn plain(up: Upstreams) -> Result<Json<Text>> {
+    Ok(Json(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()))
+}
+
+#[utoipa::path(delete, path = "/diary", responses((status = OK, body = Text), Problems))]
+async fn burn(up: Upstreams) -> Result<Json<Text>> {
+    up.weather.0.get(path!("/now")).shared::<Text>().await?;
+    Ok(Json(up.diary.0.delete(path!("/entry")).per_identity::<Text>().await?.into_inner()))
+}
+
 #[utoipa::path(post, path = "/diary", responses((status = OK, body = Text), Problems))]
 async fn write(up: Upstreams, Json(text): Json<Text>) -> Result<Json<Text>> {
     Ok(Json(up.diary.0.post(path!("/entry")).json(&text).per_identity::<Text>().await?.into_inner()))
@@ -83,6 +96,8 @@ fn builder() -> Builder<Upstreams> {
         .page(routes!(sky), Policy::public().budget(1000.ms()))
         .page(routes!(two), Policy::public().budget(1000.ms()))
         .page(routes!(diary), Policy::public().budget(1000.ms()))
+        .page(routes!(plain), Policy::public().budget(1000.ms()))
+        .page(routes!(burn), Policy::user().budget(1000.ms()))
         .page(routes!(write), Policy::user().budget(1000.ms()));
     Builder::new(bff).unwrap()
 }

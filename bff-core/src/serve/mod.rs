@@ -1,13 +1,16 @@
 //! Listening, serving, and stopping without losing a request.
 
+mod activity;
+mod patient;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
+use self::activity::{Activity, Leaving};
+use self::patient::Patient;
 use crate::bff::App;
 use crate::clock;
 use crate::settings::{Check, Mistakes};
@@ -31,6 +36,9 @@ pub struct ServerSettings {
     /// How long a client may take for the head of a request; also how long a connection may stay idle. Default 30 s.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    /// How long a client may take nothing of an answer before its connection is closed. Default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
     /// The largest head of a request. Default 32 KiB (hyper answers a larger one with 431).
     pub header_limit: bytesize::ByteSize,
     /// At most so many connections at once; further ones wait to be accepted. Default 10000.
@@ -50,6 +58,7 @@ impl Default for ServerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             management: SocketAddr::from(([127, 0, 0, 1], 9080)),
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             header_limit: bytesize::ByteSize::kib(32),
             max_connections: 10_000,
             drain_delay: Duration::ZERO,
@@ -63,8 +72,10 @@ impl Check for ServerSettings {
         if self.listen == self.management && self.listen.port() != 0 {
             mistakes.note("management", format!("{} is where clients call", self.management), "give it another port");
         }
-        if self.header_timeout.is_zero() {
-            mistakes.note("header_timeout", "0 leaves no time for a request", "give a time such as \"30s\"");
+        for (key, time) in [("header_timeout", self.header_timeout), ("write_timeout", self.write_timeout)] {
+            if time.is_zero() {
+                mistakes.note(key, "0 leaves a client no time", "give a time such as \"30s\"");
+            }
         }
         if self.header_limit.as_u64() < 8192 {
             let problem = format!("{} is too small for a head", self.header_limit);
@@ -205,7 +216,7 @@ async fn accept(
         match accepted {
             Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
-                let connection = connection(stream, &builder, router.clone(), &open, settings.header_timeout);
+                let connection = connection(stream, &builder, router.clone(), &open, settings);
                 tokio::spawn(async move {
                     let _place = place;
                     connection.await;
@@ -244,26 +255,35 @@ fn connection(
     builder: &auto::Builder<TokioExecutor>,
     router: Router,
     open: &GracefulShutdown,
-    header_timeout: Duration,
+    settings: &ServerSettings,
 ) -> impl Future<Output = ()> + use<> {
-    let asked = Arc::new(AtomicBool::new(false));
-    let seen = asked.clone();
-    let service = hyper::service::service_fn(move |request| {
-        seen.store(true, Ordering::Relaxed);
-        router.clone().oneshot(request)
+    let activity = Arc::new(Activity::default());
+    let seen = activity.clone();
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let busy = seen.begin();
+        let answer = router.clone().oneshot(request);
+        async move { answer.await.map(|answer| answer.map(|body| Leaving { body, _busy: busy })) }
     });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let stream = TokioIo::new(Patient::new(stream, settings.write_timeout));
+    let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
     let connection = open.watch(connection);
+    let idle = settings.header_timeout;
     async move {
         tokio::pin!(connection);
-        // Telling HTTP/1 from HTTP/2 waits for bytes without a limit of its own; this is it.
-        tokio::select! {
-            _ = &mut connection => return,
-            () = tokio::time::sleep(header_timeout) => {}
-        }
-        if asked.load(Ordering::Relaxed) {
-            // A connection that breaks is the client's business; its requests have their own log lines.
-            let _ = connection.await;
+        // hyper limits the head of an HTTP/1 request. It does not limit telling HTTP/1 from HTTP/2, nor an HTTP/2 connection
+        // on which nothing is asked; this does.
+        let mut requests = Some(0);
+        loop {
+            tokio::select! {
+                // A connection that breaks is the client's business; its requests have their own log lines.
+                _ = &mut connection => return,
+                () = tokio::time::sleep(idle) => {}
+            }
+            let now = activity.at_rest();
+            if now.is_some() && now == requests {
+                return;
+            }
+            requests = now;
         }
     }
 }
