@@ -60,14 +60,11 @@ struct Page {
 /// Page
 #[utoipa::path(get, path = "/page/{id}", params(("id" = String, Path)), responses((status = OK, body = Page), Problems))]
 async fn page(page: Composer, up: Upstreams, Path(id): Path<String>) -> bff_core::Result<Json<Page>> {
-    compose!(
-        page,
-        Page {
-            first: required(part(&up.first, &id)),
-            second: optional(part(&up.second, &id)),
-            third: fallback(part(&up.third, &id), Part::none),
-        }
-    )
+    compose!(page => Page {
+        first: required(part(&up.first, &id)),
+        second: optional(part(&up.second, &id)),
+        third: fallback(part(&up.third, &id), Part::none),
+    })
 }
 
 async fn bff(cache_control: &str) -> TestBff {
@@ -87,9 +84,7 @@ fn pages(criterion: &mut Criterion) {
     let live = runtime.block_on(bff("no-store"));
     group.bench_function("three live parts", |bench| bench.to_async(&runtime).iter(|| live.get("/page/1")));
     let cached = runtime.block_on(bff("public, max-age=3600"));
-    group.bench_function("three cached parts", |bench| {
-        bench.to_async(&runtime).iter(|| cached.get("/page/1"))
-    });
+    group.bench_function("three cached parts", |bench| bench.to_async(&runtime).iter(|| cached.get("/page/1")));
     let degraded = runtime.block_on(bff("no-store"));
     degraded.faults.upstream("second", Fault::Refuse);
     degraded.faults.upstream("third", Fault::Status(500));

@@ -45,11 +45,7 @@ struct Backend {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let backend = Arc::new(Backend {
-        cache_control: HeaderValue::from_static(if options.cacheable {
-            "public, max-age=3600"
-        } else {
-            "no-store"
-        }),
+        cache_control: HeaderValue::from_static(if options.cacheable { "public, max-age=3600" } else { "no-store" }),
         delays: options.delays.iter().copied().map(Duration::from_millis).collect(),
         calls: AtomicU64::new(0),
         issuer: Issuer::new()?,

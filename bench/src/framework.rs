@@ -4,9 +4,7 @@ use bff_core::auth::IssuerSettings;
 use bff_core::config::Settings;
 use bff_core::serve::{Listeners, serve, shutdown_signal};
 use bff_core::upstream::{Client, UpstreamSettings, network};
-use bff_core::{
-    Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes, telemetry,
-};
+use bff_core::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes, telemetry};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,19 +65,12 @@ struct ProductPage {
 
 /// Product page
 #[utoipa::path(get, path = "/product-page/{id}", params(("id" = String, Path)), responses((status = OK, body = ProductPage), Problems))]
-async fn product_page(
-    page: Composer,
-    up: Upstreams,
-    Path(id): Path<String>,
-) -> bff_core::Result<Json<ProductPage>> {
-    compose!(
-        page,
-        ProductPage {
-            product: required(up.catalog.product(&id)),
-            price: required(up.pricing.quote(&id)),
-            reviews: required(up.opinions.about(&id)),
-        }
-    )
+async fn product_page(page: Composer, up: Upstreams, Path(id): Path<String>) -> bff_core::Result<Json<ProductPage>> {
+    compose!(page => ProductPage {
+        product: required(up.catalog.product(&id)),
+        price: required(up.pricing.quote(&id)),
+        reviews: required(up.opinions.about(&id)),
+    })
 }
 
 /// Listens until it is told to stop.
@@ -88,8 +79,7 @@ pub(crate) async fn run(server: &Server) -> Result<()> {
     settings.server.listen = server.listen;
     settings.server.management.set_port(0);
     for name in ["catalog", "pricing", "opinions"] {
-        let own =
-            UpstreamSettings { url: format!("http://{}", server.backend), ..UpstreamSettings::default() };
+        let own = UpstreamSettings { url: format!("http://{}", server.backend), ..UpstreamSettings::default() };
         settings.upstreams.insert(name.to_owned(), own);
     }
     if server.auth {

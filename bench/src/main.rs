@@ -70,15 +70,11 @@ struct Server {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Backend(options) => backend::run(&options),
-        Command::Framework(server) => {
-            listen::runtime().and_then(|runtime| runtime.block_on(framework::run(&server)))
-        }
+        Command::Framework(server) => listen::runtime().and_then(|runtime| runtime.block_on(framework::run(&server))),
         Command::Handwritten(server) => {
             listen::runtime().and_then(|runtime| runtime.block_on(handwritten::run(server)))
         }
-        Command::Constant { listen } => {
-            listen::runtime().and_then(|runtime| runtime.block_on(constant::run(listen)))
-        }
+        Command::Constant { listen } => listen::runtime().and_then(|runtime| runtime.block_on(constant::run(listen))),
         Command::Load(options) => load::run(&options),
         Command::Show(target) => load::show(&target),
         Command::Report { lines } => report::run(&lines),

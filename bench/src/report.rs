@@ -40,9 +40,7 @@ const RATIOS: [(&str, &str, &str, Option<f64>); 4] = [
 /// Prints the tables as markdown.
 pub(crate) fn run(lines: &Path) -> Result<()> {
     let figures = Figures::read(&std::fs::read_to_string(lines)?)?;
-    println!(
-        "| server | requests/s | CPU µs/request | p50 ms | p99 ms | peak MiB | calls/request | failures |"
-    );
+    println!("| server | requests/s | CPU µs/request | p50 ms | p99 ms | peak MiB | calls/request | failures |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (label, name) in SERVERS {
         if !figures.0.contains_key(label) {

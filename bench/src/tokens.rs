@@ -52,8 +52,7 @@ impl Issuer {
         let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         let signed = format!("{header}.{payload}");
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes());
-        let signature =
-            signature.map(|signature| URL_SAFE_NO_PAD.encode(signature.as_ref())).unwrap_or_default();
+        let signature = signature.map(|signature| URL_SAFE_NO_PAD.encode(signature.as_ref())).unwrap_or_default();
         format!("{signed}.{signature}")
     }
 }

@@ -25,6 +25,7 @@ struct Inner {
     part: Option<(Cow<'static, str>, Need)>,
     dependency: bool,
     is_write: bool,
+    unsent: bool,
     retry_after: Option<Duration>,
     detail: Option<Cow<'static, str>>,
     faults: Vec<InputFault>,
@@ -200,6 +201,7 @@ impl Error {
             part: None,
             dependency: false,
             is_write: false,
+            unsent: false,
             retry_after: None,
             detail: None,
             faults: Vec::new(),
@@ -210,8 +212,7 @@ impl Error {
     /// The client's input is wrong at `pointer` (JSON pointer, or `?name` / `{name}` for a parameter).
     #[must_use]
     pub fn invalid(input: Input, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(Kind::Invalid(input))
-            .with_faults(vec![InputFault { pointer: pointer.into(), detail: detail.into() }])
+        Self::new(Kind::Invalid(input)).with_faults(vec![InputFault { pointer: pointer.into(), detail: detail.into() }])
     }
 
     /// A defect of ours; `detail` goes to the log only.
@@ -247,6 +248,12 @@ impl Error {
     #[must_use]
     pub fn of_write(self) -> Self {
         self.change(|inner| inner.is_write = true)
+    }
+
+    /// No connection came about: the upstream has heard nothing.
+    #[must_use]
+    pub fn never_sent(self) -> Self {
+        self.change(|inner| inner.unsent = true)
     }
 
     /// When trying again may help.
@@ -318,7 +325,7 @@ impl Error {
     /// A write that may have happened: it was sent, and no answer says what became of it.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        self.0.is_write && matches!(self.0.kind, Kind::Timeout | Kind::Deadline | Kind::Unreachable)
+        self.0.is_write && !self.0.unsent && matches!(self.0.kind, Kind::Timeout | Kind::Deadline | Kind::Unreachable)
     }
 
     /// What `meta` says of a part that failed so; `None` where the part simply is not there (404).

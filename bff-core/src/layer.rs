@@ -41,8 +41,7 @@ pub(crate) struct AroundService<State, Run, Inner> {
     inner: Arc<Inner>,
 }
 
-impl<State, Run, Inner, Request, Output, Response, Error> Service<Request>
-    for AroundService<State, Run, Inner>
+impl<State, Run, Inner, Request, Output, Response, Error> Service<Request> for AroundService<State, Run, Inner>
 where
     State: Clone,
     Inner: Clone,

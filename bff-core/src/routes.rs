@@ -89,7 +89,11 @@ impl Check for EndpointSettings {
         if let Some(share) = self.soft_share
             && !(share > 0.0 && share <= 1.0)
         {
-            mistakes.note("soft_share", format!("{share} is no share of the budget"), "give a number above 0, at most 1");
+            mistakes.note(
+                "soft_share",
+                format!("{share} is no share of the budget"),
+                "give a number above 0, at most 1",
+            );
         }
         for (key, number) in [("join_limit", self.join_limit), ("join_at_once", self.join_at_once)] {
             if number == Some(0) {
@@ -129,10 +133,7 @@ fn word<S: serde::Serializer>(need: &Need, serializer: S) -> Result<S::Ok, S::Er
 
 impl<State> Route<State> {
     /// What `routes!` made of one function. `None` where it holds no operation.
-    pub(crate) fn new(
-        (schemas, paths, handler): UtoipaMethodRouter<State>,
-        policy: Policy,
-    ) -> Option<Self> {
+    pub(crate) fn new((schemas, paths, handler): UtoipaMethodRouter<State>, policy: Policy) -> Option<Self> {
         let (path, item) = paths.paths.into_iter().next()?;
         let (method, operation) = [
             (Method::GET, item.get),

@@ -52,7 +52,11 @@ impl Default for LogSettings {
 impl Check for LogSettings {
     fn check(&self, mistakes: &mut Mistakes) {
         if let Err(error) = EnvFilter::try_new(&self.filter) {
-            mistakes.note("filter", format!("{:?} cannot be read ({error})", self.filter), "write a level such as \"info\"");
+            mistakes.note(
+                "filter",
+                format!("{:?} cannot be read ({error})", self.filter),
+                "write a level such as \"info\"",
+            );
         }
     }
 }
@@ -167,8 +171,7 @@ impl Metrics {
             for part in parts {
                 let reason = part.reason.map_or("", crate::error::Reason::as_str);
                 let outcome = part.outcome.as_str();
-                let labels =
-                    PartLabels { endpoint: labels.endpoint.clone(), part: part.name.clone(), outcome, reason };
+                let labels = PartLabels { endpoint: labels.endpoint.clone(), part: part.name.clone(), outcome, reason };
                 self.parts.get_or_create(&labels).inc();
             }
         });

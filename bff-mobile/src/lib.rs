@@ -5,9 +5,7 @@
 pub mod endpoints;
 
 use bff_core::{Bff, Millis, Policy, routes};
-use upstreams::{
-    Accounts, Carts, Catalog, Inventory, Orders, Pricing, Promotions, Recommendations, Reviews,
-};
+use upstreams::{Accounts, Carts, Catalog, Inventory, Orders, Pricing, Promotions, Recommendations, Reviews};
 
 use endpoints::{cart, home, orders, product_page, search};
 

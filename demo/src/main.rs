@@ -102,9 +102,9 @@ impl Demo<'_> {
         if !mistakes.is_empty() {
             return Err(all(&mistakes));
         }
-        let listeners = Listeners::bind(&settings.server).await.map_err(|error| {
-            format!("{error} (of the demo: --port for clients, --management-port for operators)")
-        })?;
+        let listeners = Listeners::bind(&settings.server)
+            .await
+            .map_err(|error| format!("{error} (of the demo: --port for clients, --management-port for operators)"))?;
         let app = bff.build(&settings, &|_, own| network(own)).await.map_err(|error| error.to_string())?;
         let mut stopped = self.stopped.clone();
         self.running.spawn(async move {

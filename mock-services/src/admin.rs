@@ -59,9 +59,7 @@ fn faults(backend: &Backend, call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn set(backend: &Backend, faults: Faults) -> Result<Reply, Problem> {
     faults.check().map_err(Problem::bad_request)?;
-    backend
-        .set_faults(faults)
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    backend.set_faults(faults).map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(line(&json!(backend.faults())))
 }
 
@@ -126,8 +124,7 @@ fn help(parts: &Parts) -> String {
     for service in Service::ALL {
         let backend = parts.backend(service);
         let faults = backend.faults();
-        let state =
-            if faults == Faults::default() { "healthy".to_owned() } else { json!(faults).to_string() };
+        let state = if faults == Faults::default() { "healthy".to_owned() } else { json!(faults).to_string() };
         services.push_str(&format!("  {:<16} {}  {state}\n", service.name(), backend.url()));
     }
     format!("{HELP_HEAD}\nservices\n{services}\n{HELP}")

@@ -56,12 +56,7 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.request
-            .headers()
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .map(str::trim)
-            .filter(|v| !v.is_empty())
+        self.request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::trim).filter(|v| !v.is_empty())
     }
 
     /// The user the BFF speaks for; 401 where it names none.

@@ -100,8 +100,7 @@ impl Faults {
             return Err("latency needs 0 < p50_ms <= p99_ms <= 3600000".to_owned());
         }
         if self.trickle.is_some_and(|t| t.bytes_per_second == 0) {
-            return Err("trickle.bytes_per_second must be above 0; for an answer that never comes use hang"
-                .to_owned());
+            return Err("trickle.bytes_per_second must be above 0; for an answer that never comes use hang".to_owned());
         }
         if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
             return Err("path must start with a slash".to_owned());
@@ -149,8 +148,7 @@ impl Latency {
 ///
 /// The message of a mistake names the service or the field.
 pub fn parse_fault(text: &str) -> Result<(Service, Faults), String> {
-    let (service, what) =
-        text.split_once('=').ok_or("a fault is written as service=fault, as in reviews=hang")?;
+    let (service, what) = text.split_once('=').ok_or("a fault is written as service=fault, as in reviews=hang")?;
     let service: Service = service.trim().parse().map_err(|e| format!("{e}"))?;
     let faults: Faults = if what.trim_start().starts_with('{') {
         serde_json::from_str(what).map_err(|e| e.to_string())?

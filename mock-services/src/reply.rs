@@ -64,9 +64,8 @@ impl Reply {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.body);
         let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12]));
         let known = request.headers().get_all(header::IF_NONE_MATCH).iter().any(|sent| {
-            sent.to_str().is_ok_and(|sent| {
-                sent.split(',').map(str::trim).any(|t| t == "*" || t.trim_start_matches("W/") == tag)
-            })
+            sent.to_str()
+                .is_ok_and(|sent| sent.split(',').map(str::trim).any(|t| t == "*" || t.trim_start_matches("W/") == tag))
         });
         let mut reply = self.with(header::ETAG, &tag);
         if known {

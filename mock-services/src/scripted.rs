@@ -33,9 +33,7 @@ pub struct Scripted {
 ///
 /// The closure sees the request with its whole body. Nothing is added to its answer but `Content-Length`
 /// and `Date`: no `ETag`, no caching headers.
-pub async fn start(
-    answer: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static,
-) -> io::Result<Scripted> {
+pub async fn start(answer: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static) -> io::Result<Scripted> {
     let backend = Backend::start((Ipv4Addr::LOCALHOST, 0).into(), 0, answer)?;
     Ok(Scripted { backend })
 }

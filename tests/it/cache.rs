@@ -39,8 +39,7 @@ async fn what_everybody_may_have_is_fetched_once() {
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "they were told different things");
-    for service in
-        [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews, Service::Recommendations]
+    for service in [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews, Service::Recommendations]
     {
         assert_eq!(world.seen(service), 1, "{service}");
     }
@@ -95,10 +94,7 @@ async fn an_outage_is_bridged_by_what_was_kept() {
     assert_eq!(good.parts(), NOTHING);
     for (faults, reason) in bad_days() {
         // What it says of itself while it fails is not to matter either.
-        world.fault(
-            Service::Pricing,
-            Faults { cache_control: Some("max-age=3600".to_owned()), ..faults.clone() },
-        );
+        world.fault(Service::Pricing, Faults { cache_control: Some("max-age=3600".to_owned()), ..faults.clone() });
         let answer = world.get(PAGE).await;
         let parts = answer.parts();
         let age = parts[0]["age_seconds"].as_u64().unwrap_or_else(|| panic!("{faults:?}: {parts:?}"));
@@ -108,10 +104,7 @@ async fn an_outage_is_bridged_by_what_was_kept() {
         assert_eq!(answer.json()["price"], good.json()["price"], "{faults:?}");
         assert_eq!(answer.json()["meta"]["degraded"], true);
         assert_eq!(answer.header("bff-degraded"), format!("price;outcome=stale;reason={reason};age={age}"));
-        assert_eq!(
-            (answer.header("cache-control").as_str(), answer.header("etag").as_str()),
-            ("no-store", "")
-        );
+        assert_eq!((answer.header("cache-control").as_str(), answer.header("etag").as_str()), ("no-store", ""));
     }
     world.fault(Service::Pricing, if_error());
     assert_eq!(world.get(PAGE).await.parts(), NOTHING, "it is well again");
@@ -120,9 +113,7 @@ async fn an_outage_is_bridged_by_what_was_kept() {
 /// The same outage where nothing may stand in.
 #[tokio::test]
 async fn an_outage_is_not_bridged_by_what_must_not_be_kept() {
-    for cache_control in
-        ["max-age=0", "max-age=0, stale-if-error=60, must-revalidate", "no-store, stale-if-error=60"]
-    {
+    for cache_control in ["max-age=0", "max-age=0, stale-if-error=60, must-revalidate", "no-store, stale-if-error=60"] {
         let world = World::start().await;
         world.fault(Service::Pricing, says(cache_control));
         assert_eq!(world.get(PAGE).await.parts(), NOTHING);
@@ -195,9 +186,8 @@ async fn a_renewal_that_fails_spoils_nothing() {
             finished += 1;
             within(world.mocks.wait_finished(Service::Reviews, finished)).await;
         }
-        finished = finished.max(
-            world.mocks.requests(Service::Reviews).iter().filter(|one| one.duration_ms.is_some()).count(),
-        );
+        finished =
+            finished.max(world.mocks.requests(Service::Reviews).iter().filter(|one| one.duration_ms.is_some()).count());
     }
     assert!(world.seen(Service::Reviews) > 7, "there were no renewals");
 }
@@ -209,11 +199,7 @@ async fn a_page_that_is_known_is_not_sent_again() {
     let first = world.get(PAGE).await;
     let tag = first.header("etag");
     assert!(tag.starts_with("W/\"") && tag.len() > 20, "{tag}");
-    assert!(
-        first.header("cache-control").starts_with("public, max-age="),
-        "{}",
-        first.header("cache-control")
-    );
+    assert!(first.header("cache-control").starts_with("public, max-age="), "{}", first.header("cache-control"));
     let ask = |known: &str| Answer::to(world.request(Method::GET, PAGE).header("if-none-match", known));
     let bare = tag.trim_start_matches("W/");
     for known in [tag.as_str(), bare, "*", &format!("\"other\", {tag}"), &format!("{tag},\"other\"")] {
@@ -237,8 +223,7 @@ async fn a_page_that_is_known_is_not_sent_again() {
     // A write has no tag, and nor has a page with a hole in it.
     world.fault(Service::Reviews, Faults { refuse: true, ..Faults::default() });
     assert_eq!(world.get("/product-page/44").await.header("etag"), "");
-    let degraded =
-        Answer::to(world.request(Method::GET, "/product-page/44").header("if-none-match", "*")).await;
+    let degraded = Answer::to(world.request(Method::GET, "/product-page/44").header("if-none-match", "*")).await;
     assert_eq!(degraded.status, 200, "what a client has is better than this");
 }
 
@@ -252,8 +237,7 @@ async fn a_head_is_that_of_the_get() {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
     assert!(head.header("cache-control").starts_with("public, max-age="));
-    let known =
-        Answer::to(world.request(Method::HEAD, PAGE).header("if-none-match", get.header("etag"))).await;
+    let known = Answer::to(world.request(Method::HEAD, PAGE).header("if-none-match", get.header("etag"))).await;
     assert_eq!(known.status, 304);
     let nowhere = Answer::to(world.request(Method::HEAD, "/nowhere")).await;
     assert_eq!((nowhere.status, nowhere.body.len()), (404, 0));
@@ -287,11 +271,7 @@ async fn a_page_is_compressed_for_those_who_can_read_it() {
     }
     for nothing in ["identity", "", "gzip;q=0", "lzma"] {
         let answer = Answer::to(world.request(Method::GET, PAGE).header("accept-encoding", nothing)).await;
-        assert_eq!(
-            (answer.header("content-encoding").as_str(), &answer.body),
-            ("", &plain.body),
-            "{nothing}"
-        );
+        assert_eq!((answer.header("content-encoding").as_str(), &answer.body), ("", &plain.body), "{nothing}");
         assert!(answer.header("vary").to_ascii_lowercase().contains("accept-encoding"), "{nothing}");
     }
 }
@@ -303,15 +283,10 @@ async fn what_is_passed_on_makes_another_question() {
         settings.upstreams.get_mut("catalog").unwrap().forward = vec!["accept-language".to_owned()];
     })
     .await;
-    let ask =
-        |language: &str| Answer::to(world.request(Method::GET, PAGE).header("accept-language", language));
+    let ask = |language: &str| Answer::to(world.request(Method::GET, PAGE).header("accept-language", language));
     for (language, seen) in [("de", 1), ("fr", 2), ("de", 2), ("fr", 2), ("de, en", 3)] {
         let answer = ask(language).await;
-        assert!(
-            answer.header("vary").to_ascii_lowercase().contains("accept-language"),
-            "{}",
-            answer.header("vary")
-        );
+        assert!(answer.header("vary").to_ascii_lowercase().contains("accept-language"), "{}", answer.header("vary"));
         assert_eq!(world.seen(Service::Catalog), seen, "{language}");
     }
     let heard: Vec<_> = world

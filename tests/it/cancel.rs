@@ -110,8 +110,7 @@ async fn two_clients() -> (World, tokio::net::TcpStream, tokio::net::TcpStream) 
     hold(&world);
     let mut clients = Vec::new();
     for lap in 1..=2 {
-        let request =
-            format!("GET {PAGE} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\nx-lap: {lap}\r\n\r\n");
+        let request = format!("GET {PAGE} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\nx-lap: {lap}\r\n\r\n");
         clients.push(world.mobile.raw(request).await);
         within(world.mocks.wait_held(Service::Inventory, lap)).await;
     }
@@ -132,10 +131,7 @@ async fn a_call_that_somebody_else_waits_for_goes_on() {
     }
     let answer = crate::world::read_until(&mut second, b"\0").await;
     let text = String::from_utf8_lossy(&answer);
-    assert!(
-        text.starts_with("HTTP/1.1 200 ") && text.contains(r#""meta":{"degraded":false,"parts":[]}"#),
-        "{text}"
-    );
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.contains(r#""meta":{"degraded":false,"parts":[]}"#), "{text}");
     for service in [Service::Catalog, Service::Pricing, Service::Reviews] {
         let requests = world.mocks.requests(service);
         let ends: Vec<_> = requests.iter().map(|one| (one.status, one.hung_up)).collect();

@@ -13,8 +13,8 @@ use bff_core::{Composer, Fetched, Kind, Result};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mock_services::{Options, Running, Service, SigningKeys};
 use upstreams::{
-    Accounts, Carts, Catalog, Inventory, OrderId, Orders, Pricing, ProductId, Promotions, Recommendations,
-    Reviews, catalog,
+    Accounts, Carts, Catalog, Inventory, OrderId, Orders, Pricing, ProductId, Promotions, Recommendations, Reviews,
+    catalog,
 };
 
 bff_core::upstreams! {
@@ -59,7 +59,7 @@ fn request(claims: Option<Claims>, headers: HeaderMap) -> Arc<Context> {
     let terms = Arc::new(Terms { budget: PATIENCE, ..Terms::default() });
     let context = Context::new(None, TraceContext::begin(), terms, Wishes::default(), headers);
     if let Some(claims) = claims {
-        context.identify(Arc::new(Identity::new(claims).unwrap()));
+        context.identify(Ok(Arc::new(Identity::new(claims).unwrap())));
     }
     Arc::new(context)
 }
@@ -156,10 +156,7 @@ async fn inventory() {
     let stock = inventory.stock(&product("42")).await.unwrap();
     assert_eq!(stock.product_id, product("42"));
     assert_eq!(stock.total, stock.warehouses.iter().map(|warehouse| warehouse.quantity).sum::<u32>());
-    assert_eq!(
-        (stock.warehouses[0].warehouse.as_str(), stock.warehouses[0].city.as_str()),
-        ("ham-1", "Hamburg")
-    );
+    assert_eq!((stock.warehouses[0].warehouse.as_str(), stock.warehouses[0].city.as_str()), ("ham-1", "Hamburg"));
     assert_eq!(kind(inventory.stock(&product("nothing")).await), Kind::NotFound);
     let stocks = inventory.stocks(products(1..=100)).await.unwrap();
     assert!(stocks.len() == 100 && stocks.iter().any(|stock| stock.total == 0));
@@ -191,9 +188,7 @@ async fn recommendations() {
     assert!(like.is_sorted_by(|a, b| a.score >= b.score) && like[0].image.starts_with("https://"));
     let best = &like[0].product_id;
     let others = recommendations.like("kettles", Some(best), 50).await.unwrap();
-    assert!(
-        others.len() == 50 && others.iter().all(|item| item.product_id != *best && !item.name.is_empty())
-    );
+    assert!(others.len() == 50 && others.iter().all(|item| item.product_id != *best && !item.name.is_empty()));
     assert_eq!(kind(recommendations.like("nothing", None, 4).await), Kind::NotFound);
 
     assert_eq!(for_ada(recommendations.for_me(3)).await.unwrap().len(), 3);
@@ -277,15 +272,8 @@ async fn orders() {
 async fn promotions() {
     let (_mocks, Backends { promotions, .. }) = start().await;
     let home = promotions.at("home").await.unwrap();
-    assert_eq!(
-        (home.len(), home[0].id.as_str(), home[0].title.as_str()),
-        (4, "slow-mornings", "Slow mornings")
-    );
-    assert!(
-        home[0].image.starts_with("https://")
-            && home[0].link.starts_with('/')
-            && !home[0].subtitle.is_empty()
-    );
+    assert_eq!((home.len(), home[0].id.as_str(), home[0].title.as_str()), (4, "slow-mornings", "Slow mornings"));
+    assert!(home[0].image.starts_with("https://") && home[0].link.starts_with('/') && !home[0].subtitle.is_empty());
     assert!(promotions.at("nowhere").await.unwrap().is_empty());
 }
 

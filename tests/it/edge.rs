@@ -76,11 +76,9 @@ async fn every_mistake_is_a_problem() {
         assert!(explained.text().contains(problem["title"].as_str().unwrap()), "{problem}");
     }
     assert_eq!(world.all_seen().len(), 0, "a backend was asked: {:?}", world.all_seen());
-    for (method, path, expected) in [
-        (Method::DELETE, PAGE, "GET,HEAD"),
-        (Method::GET, "/cart/items", "POST"),
-        (Method::PUT, "/search", "GET,HEAD"),
-    ] {
+    for (method, path, expected) in
+        [(Method::DELETE, PAGE, "GET,HEAD"), (Method::GET, "/cart/items", "POST"), (Method::PUT, "/search", "GET,HEAD")]
+    {
         let answer = Answer::to(world.request(method, path).bearer_auth(&token)).await;
         assert_eq!(answer.header("allow").replace(' ', ""), expected, "{path}");
     }
@@ -140,8 +138,7 @@ async fn a_request_has_an_id() {
     made.push(world.get("/nowhere").await.header("x-request-id"));
     assert!(made.len() > 9, "{made:?}");
     assert!(
-        made.iter()
-            .all(|id| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')),
+        made.iter().all(|id| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')),
         "{made:?}"
     );
     made.sort_unstable();
@@ -153,8 +150,7 @@ async fn a_request_has_an_id() {
 async fn all_calls_of_a_request_are_one_trace() {
     let world = World::start().await;
     let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    for (number, sent) in [Some(given), Some("00-nonsense-b7ad6b7169203331-01"), None].into_iter().enumerate()
-    {
+    for (number, sent) in [Some(given), Some("00-nonsense-b7ad6b7169203331-01"), None].into_iter().enumerate() {
         world.forget_requests();
         let mut request = world.request(Method::GET, &format!("/product-page/{}", 42 + number));
         if let Some(sent) = sent {
@@ -185,10 +181,9 @@ async fn all_calls_of_a_request_are_one_trace() {
 async fn backends_are_told_how_much_time_they_have() {
     let mocks = crate::world::backends().await;
     let mut settings = crate::world::settings(&mocks);
-    let limits: Vec<(Service, f64)> =
-        [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews]
-            .map(|service| (service, 20.0 + service as u8 as f64))
-            .to_vec();
+    let limits: Vec<(Service, f64)> = [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews]
+        .map(|service| (service, 20.0 + service as u8 as f64))
+        .to_vec();
     for (service, seconds) in &limits {
         let upstream = settings.upstreams.get_mut(service.name()).unwrap();
         upstream.timeout = Duration::from_secs_f64(*seconds);
@@ -208,19 +203,14 @@ async fn backends_are_told_how_much_time_they_have() {
 #[tokio::test]
 async fn pages_of_other_origins() {
     let world = World::with(|settings| {
-        settings.edge.cors_origins =
-            vec!["https://shop.example".to_owned(), "http://localhost:3000".to_owned()];
+        settings.edge.cors_origins = vec!["https://shop.example".to_owned(), "http://localhost:3000".to_owned()];
     })
     .await;
     for origin in ["https://shop.example", "http://localhost:3000"] {
         for path in [PAGE, "/nowhere", "/orders"] {
             let answer = Answer::to(world.request(Method::GET, path).header("origin", origin)).await;
             assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
-            assert!(
-                answer.header("vary").to_ascii_lowercase().contains("origin"),
-                "{path}: {}",
-                answer.header("vary")
-            );
+            assert!(answer.header("vary").to_ascii_lowercase().contains("origin"), "{path}: {}", answer.header("vary"));
             let exposed = answer.header("access-control-expose-headers");
             for name in ["bff-degraded", "etag", "retry-after", "server-timing", "x-request-id"] {
                 assert!(exposed.contains(name), "{path}: {exposed}");
@@ -248,11 +238,7 @@ async fn pages_of_other_origins() {
         "https://SHOP.example",
     ] {
         let answer = Answer::to(world.request(Method::GET, PAGE).header("origin", origin)).await;
-        assert_eq!(
-            (answer.status, answer.header("access-control-allow-origin").as_str()),
-            (200, ""),
-            "{origin}"
-        );
+        assert_eq!((answer.status, answer.header("access-control-allow-origin").as_str()), (200, ""), "{origin}");
         assert!(answer.header("vary").to_ascii_lowercase().contains("origin"), "{origin}");
     }
     // Without a list there are no other origins.
@@ -286,13 +272,8 @@ async fn slow_clients() {
     })
     .await;
     // Half a head, half a line, half a preface of HTTP/2, and nothing at all.
-    for sent in [
-        "GET /product-page/42 HTTP/1.1\r\nhost: shop\r\nx-slow: ",
-        "GET /pro",
-        "PRI * HTTP/2.0\r\n",
-        "PRI",
-        "",
-    ] {
+    for sent in ["GET /product-page/42 HTTP/1.1\r\nhost: shop\r\nx-slow: ", "GET /pro", "PRI * HTTP/2.0\r\n", "PRI", ""]
+    {
         let mut stream = world.mobile.raw(sent).await;
         let said = read_until(&mut stream, b"\0").await;
         assert!([0, 408].contains(&status_of(&said)), "{sent:?}: {}", String::from_utf8_lossy(&said));
@@ -316,8 +297,7 @@ async fn slow_clients() {
     assert_eq!(world.all_seen().len(), 5, "only the page that was asked for: {:?}", world.all_seen());
 
     // A body that ends early is the client's mistake, and nobody waits for the rest.
-    let mut stream =
-        world.mobile.raw("POST /cart/items HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n{").await;
+    let mut stream = world.mobile.raw("POST /cart/items HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n{").await;
     stream.shutdown().await.unwrap();
     let status = status_of(&read_until(&mut stream, b"\r\n").await);
     assert!([0, 400, 401].contains(&status), "{status}");

@@ -49,11 +49,8 @@ fn strange(world: &World, number: usize) -> Vec<RequestBuilder> {
 
 /// The same from users: each has a cache of their own.
 fn identity(world: &World, number: usize) -> Vec<RequestBuilder> {
-    let wanted = TokenRequest {
-        client: Some(format!("app-{number}")),
-        alg: "ES256".to_owned(),
-        ..TokenRequest::new("ada")
-    };
+    let wanted =
+        TokenRequest { client: Some(format!("app-{number}")), alg: "ES256".to_owned(), ..TokenRequest::new("ada") };
     let token = world.mocks.mint_token(&wanted).unwrap();
     ["/home", "/orders"].map(|path| world.request(Method::GET, path).bearer_auth(&token)).into()
 }

@@ -35,13 +35,7 @@ struct Course<'a> {
 }
 
 /// So many rounds in which every user asks `each` times at once. Gives back how many answers were whose.
-async fn race(
-    client: &Client,
-    course: &Course<'_>,
-    users: &[User],
-    rounds: usize,
-    each: usize,
-) -> (usize, usize) {
+async fn race(client: &Client, course: &Course<'_>, users: &[User], rounds: usize, each: usize) -> (usize, usize) {
     static LAP: AtomicUsize = AtomicUsize::new(0);
     let (mut own, mut foreign) = (0, 0);
     for _ in 0..rounds {
@@ -89,8 +83,7 @@ fn cart(page: &Value) -> String {
 /// A name, a path, and what of its answer belongs to the user.
 type Personal = (&'static str, &'static str, fn(&Value) -> String);
 
-const COURSES: [Personal; 3] =
-    [("home", "/home", home), ("orders", "/orders", orders), ("cart", "/cart", cart)];
+const COURSES: [Personal; 3] = [("home", "/home", home), ("orders", "/orders", orders), ("cart", "/cart", cart)];
 
 /// Eight users, whose canaries are what they are told when each is alone in the world.
 async fn users(world: &World) -> Vec<User> {
@@ -100,8 +93,7 @@ async fn users(world: &World) -> Vec<User> {
         // Something in the cart that nobody else has.
         let item = format!(r#"{{"product_id":"{}","quantity":1}}"#, 700 + number);
         for mocks in [&world.mocks, &quiet.mocks] {
-            let add =
-                quiet.client.post(format!("{}/cart/items", mocks.url(Service::Carts))).body(item.clone());
+            let add = quiet.client.post(format!("{}/cart/items", mocks.url(Service::Carts))).body(item.clone());
             assert_eq!(Answer::to(add.header("x-user-id", id)).await.status, 200);
         }
         let mut canaries = BTreeMap::new();
@@ -147,8 +139,7 @@ async fn nobody_sees_foreign_data(lie: Faults, rounds: usize, each: usize) {
     // Different pages of the same users at the same time, as fast as they come.
     for _ in 0..rounds {
         let mut asked = Vec::new();
-        for (user, (name, path, canary)) in users.iter().flat_map(|user| COURSES.map(|course| (user, course)))
-        {
+        for (user, (name, path, canary)) in users.iter().flat_map(|user| COURSES.map(|course| (user, course))) {
             let request = world.request(Method::GET, path).bearer_auth(&user.token);
             asked.push((user, name, canary, tokio::spawn(Answer::to(request))));
         }
@@ -290,15 +281,9 @@ async fn what_a_client_says_of_itself_goes_nowhere() {
             || request.path.starts_with("/for-me");
         assert_eq!(request.header("x-user-id"), personal.then_some("ada"), "{service} {}", request.path);
         assert_eq!(request.header("x-user-roles"), personal.then_some("user"), "{service} {}", request.path);
-        assert_eq!(
-            request.header("x-client-id"),
-            personal.then_some("mock-login"),
-            "{service} {}",
-            request.path
-        );
+        assert_eq!(request.header("x-client-id"), personal.then_some("mock-login"), "{service} {}", request.path);
         for (name, value) in &request.headers {
-            let is_secret =
-                ["authorization", "cookie", "proxy-authorization", "x-user-scopes", "x-user-tenant"];
+            let is_secret = ["authorization", "cookie", "proxy-authorization", "x-user-scopes", "x-user-tenant"];
             assert!(!is_secret.contains(&name.as_str()), "{service} {name}");
             assert!(!value.contains("canary") && !value.contains(&token), "{service} {name}: {value}");
         }

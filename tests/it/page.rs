@@ -64,8 +64,7 @@ async fn a_good_day() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("content-encoding"), "", "nobody asked for that");
     // Each backend once; related waits for the product that the page has already.
-    for service in
-        [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews, Service::Recommendations]
+    for service in [Service::Catalog, Service::Pricing, Service::Inventory, Service::Reviews, Service::Recommendations]
     {
         assert_eq!(world.seen(service), 1, "{service}");
     }
@@ -111,11 +110,7 @@ async fn an_optional_part_fails() {
             header.push_str(";retry_after=7");
         }
         let page = answer.json();
-        assert_eq!(
-            (answer.status, &page["meta"]),
-            (200, &json!({ "degraded": true, "parts": [entry] })),
-            "{name}"
-        );
+        assert_eq!((answer.status, &page["meta"]), (200, &json!({ "degraded": true, "parts": [entry] })), "{name}");
         assert_eq!(answer.header("bff-degraded"), header, "{name}");
         assert_eq!(
             (answer.header("cache-control").as_str(), answer.header("etag").as_str()),
@@ -126,11 +121,7 @@ async fn an_optional_part_fails() {
         for part in ["product", "price", "stock", "related"] {
             assert!(!page[part].is_null(), "{name}, {part}: {page}");
         }
-        assert_eq!(
-            world.seen(Service::Reviews),
-            usize::from(name != "refuse"),
-            "{name}: no call met the fault"
-        );
+        assert_eq!(world.seen(Service::Reviews), usize::from(name != "refuse"), "{name}: no call met the fault");
         // It was not kept: the next page is whole.
         world.fault(Service::Reviews, Faults::default());
         assert_whole(&world.get(&path).await);
@@ -150,18 +141,10 @@ async fn a_required_part_fails() {
             _ => (502, "upstream-failed"),
         };
         let problem = answer.assert_problem(status, slug);
-        assert_eq!(
-            (&problem["part"], &problem["reason"]),
-            (&json!("price"), &json!(reason)),
-            "{name}: {problem}"
-        );
+        assert_eq!((&problem["part"], &problem["reason"]), (&json!("price"), &json!(reason)), "{name}: {problem}");
         assert_eq!(problem.get("outcome_unknown"), None, "{name}: {problem}");
         assert_eq!(answer.header("retry-after"), if status == 503 { "7" } else { "" }, "{name}");
-        assert_eq!(
-            world.seen(Service::Pricing),
-            usize::from(name != "refuse"),
-            "{name}: no call met the fault"
-        );
+        assert_eq!(world.seen(Service::Pricing), usize::from(name != "refuse"), "{name}: no call met the fault");
         world.fault(Service::Pricing, Faults::default());
         assert_whole(&world.get(&path).await);
     }
@@ -182,19 +165,12 @@ async fn the_budget_of_the_page_ends_it() {
         let took = clock::now() - started;
         assert!(took < IN_TIME, "{took:?}");
         if expected == 200 {
-            assert_eq!(
-                answer.parts(),
-                [json!({ "part": "reviews", "outcome": "missing", "reason": "deadline" })]
-            );
+            assert_eq!(answer.parts(), [json!({ "part": "reviews", "outcome": "missing", "reason": "deadline" })]);
             assert!(took < Duration::from_millis(400) + IN_TIME / 2, "{took:?}");
         } else {
             let problem = answer.assert_problem(504, "timeout");
             // Without a price the page has nothing to wait for but its price.
-            assert_eq!(
-                (&problem["part"], &problem["reason"]),
-                (&json!("price"), &json!("deadline")),
-                "{problem}"
-            );
+            assert_eq!((&problem["part"], &problem["reason"]), (&json!("price"), &json!("deadline")), "{problem}");
         }
     }
 }
@@ -206,8 +182,7 @@ async fn all_optional_parts_fail_at_once() {
         world.fault(service, Faults { refuse: true, ..Faults::default() });
     }
     let answer = ask(&world, PAGE).await;
-    let entry =
-        |part: &str, outcome: &str| json!({ "part": part, "outcome": outcome, "reason": "unreachable" });
+    let entry = |part: &str, outcome: &str| json!({ "part": part, "outcome": outcome, "reason": "unreachable" });
     // In the order in which the answer is written, whoever failed first.
     let expected = [entry("stock", "missing"), entry("reviews", "missing"), entry("related", "fallback")];
     assert_eq!(answer.parts(), expected);
@@ -228,10 +203,7 @@ async fn what_is_not_there_is_not_missing() {
     }
     let answer = unreviewed.expect("every product has a review");
     let omitted = |part: &str| json!({ "part": part, "outcome": "omitted", "reason": "not_requested" });
-    assert_eq!(
-        answer.json()["meta"],
-        json!({ "degraded": false, "parts": [omitted("stock"), omitted("related")] })
-    );
+    assert_eq!(answer.json()["meta"], json!({ "degraded": false, "parts": [omitted("stock"), omitted("related")] }));
 }
 
 #[tokio::test]
@@ -310,11 +282,8 @@ async fn a_path_stays_where_it_belongs() {
     ];
     for attack in attacks {
         let shown = String::from_utf8_lossy(&attack[..attack.len().min(40)]);
-        let request = [
-            b"GET /product-page/".as_slice(),
-            attack,
-            b" HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n",
-        ];
+        let request =
+            [b"GET /product-page/".as_slice(), attack, b" HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n"];
         let status = world.mobile.raw_status(request.concat()).await;
         assert!([400, 404, 414].contains(&status), "{shown}: {status}");
         assert_eq!(world.all_seen().len(), 0, "{shown}: {:?}", world.all_seen());
@@ -326,11 +295,9 @@ async fn a_path_stays_where_it_belongs() {
     let pointed = world.get("/product-page/%2e%2e%2fadmin").await.assert_problem(400, "malformed");
     assert_eq!(pointed["errors"][0]["pointer"], "{id}", "{pointed}");
     // Bare line ends make two lines of one: whatever comes of them, no backend hears of it.
-    for attack in [
-        "42\r\nx-user-id: ada",
-        "42\nx-user-id: ada",
-        "42 HTTP/1.1\r\nhost: a\r\nx-user-id: ada\r\n\r\nGET /",
-    ] {
+    for attack in
+        ["42\r\nx-user-id: ada", "42\nx-user-id: ada", "42 HTTP/1.1\r\nhost: a\r\nx-user-id: ada\r\n\r\nGET /"]
+    {
         let request = format!("GET /nowhere/{attack} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
         let status = world.mobile.raw_status(request).await;
         assert!([400, 404].contains(&status), "{attack:?}: {status}");

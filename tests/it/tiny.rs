@@ -90,19 +90,19 @@ impl Laps {
 /// Mine
 #[utoipa::path(get, path = "/mine", responses((status = OK, body = Page), Problems))]
 async fn mine(page: Composer, up: Upstreams) -> Result<Json<Page>> {
-    compose!(page, Page { name: required(up.people.mine()), lap: required(up.laps.lap()) })
+    compose!(page => Page { name: required(up.people.mine()), lap: required(up.laps.lap()) })
 }
 
 /// Ours
 #[utoipa::path(get, path = "/ours", responses((status = OK, body = Page), Problems))]
 async fn ours(page: Composer, up: Upstreams) -> Result<Json<Page>> {
-    compose!(page, Page { name: required(up.people.ours()), lap: required(up.laps.lap()) })
+    compose!(page => Page { name: required(up.people.ours()), lap: required(up.laps.lap()) })
 }
 
 /// Staff
 #[utoipa::path(get, path = "/staff", responses((status = OK, body = Page), Problems))]
 async fn staff(page: Composer, up: Upstreams) -> Result<Json<Page>> {
-    compose!(page, Page { name: required(up.people.mine()), lap: required(up.laps.lap()) })
+    compose!(page => Page { name: required(up.people.mine()), lap: required(up.laps.lap()) })
 }
 
 /// The tiny BFF, and its backends.
@@ -123,9 +123,7 @@ impl Tiny {
         let laps = scripted::start(|_| Reply::json(r#"{"name":"lap"}"#)).await.unwrap();
         let mut settings = Settings::default();
         settings.auth = crate::world::settings(mocks).auth;
-        for (name, url, forward) in
-            [("people", people.url(), vec![]), ("laps", laps.url(), vec!["x-lap".to_owned()])]
-        {
+        for (name, url, forward) in [("people", people.url(), vec![]), ("laps", laps.url(), vec!["x-lap".to_owned()])] {
             let upstream = UpstreamSettings {
                 url,
                 forward,

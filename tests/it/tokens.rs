@@ -42,8 +42,7 @@ async fn keys_are_changed_while_requests_run() {
             let first = token.lock().unwrap().clone();
             while !done.load(Ordering::Relaxed) {
                 // The key of the first token is still published.
-                let own =
-                    if number.is_multiple_of(2) { token.lock().unwrap().clone() } else { first.clone() };
+                let own = if number.is_multiple_of(2) { token.lock().unwrap().clone() } else { first.clone() };
                 let answer = Answer::to(orders(&world, bearer(own))).await;
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 answered.fetch_add(1, Ordering::Relaxed);
@@ -54,9 +53,7 @@ async fn keys_are_changed_while_requests_run() {
     let enough = async |more: usize| {
         let until = answered.load(Ordering::Relaxed) + more;
         within(async {
-            while answered.load(Ordering::Relaxed) < until
-                && clients.iter().all(|client| !client.is_finished())
-            {
+            while answered.load(Ordering::Relaxed) < until && clients.iter().all(|client| !client.is_finished()) {
                 tokio::task::yield_now().await;
             }
         })
@@ -122,11 +119,7 @@ async fn the_issuer_is_down_at_the_start() {
     let world = World { mocks, mobile, client: crate::world::client() };
     let token = world.token("ada");
 
-    assert_eq!(
-        world.get("/product-page/42").await.parts(),
-        [json!(null); 0],
-        "nobody had to be known for that"
-    );
+    assert_eq!(world.get("/product-page/42").await.parts(), [json!(null); 0], "nobody had to be known for that");
     assert_eq!(world.get("/home").await.status, 200);
     let before = world.all_seen().len();
     for path in ["/orders", "/cart"] {
@@ -238,13 +231,11 @@ async fn what_is_no_token_opens_nothing() {
         jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(secret)).unwrap()
     };
     let modulus = rsa["n"].as_str().unwrap();
-    let others =
-        mock_services::start(Options { keys: Some(SigningKeys::generate().unwrap()), ..Options::default() });
+    let others = mock_services::start(Options { keys: Some(SigningKeys::generate().unwrap()), ..Options::default() });
     let others = others.await.unwrap();
     let strangers = others.mint_token(&TokenRequest::new("ada")).unwrap();
     let ec = minted(&|wanted| wanted.alg = "ES256".to_owned());
-    let unsigned =
-        |alg: &str| format!("{}.{}.", segment(&json!({ "alg": alg, "typ": "JWT" })), segment(&claims()));
+    let unsigned = |alg: &str| format!("{}.{}.", segment(&json!({ "alg": alg, "typ": "JWT" })), segment(&claims()));
     let with_header = |name: &str, value: Value| changed(&good, 0, |header| header[name] = value.clone());
     let duplicate = format!(
         "{}.{}.{}",
@@ -314,9 +305,7 @@ async fn what_is_no_token_opens_nothing() {
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{name}");
         assert!(token.len() < 20 || !answer.text().contains(&token[..20]), "{name}: {problem}");
         // Public endpoints too: who says who they are has to prove it.
-        Answer::to(world.request(Method::GET, "/home").bearer_auth(token))
-            .await
-            .assert_problem(401, "unauthenticated");
+        Answer::to(world.request(Method::GET, "/home").bearer_auth(token)).await.assert_problem(401, "unauthenticated");
     }
     for credentials in [
         "Bearer",
@@ -357,11 +346,8 @@ async fn a_role_and_a_scope_are_needed() {
     let client = crate::world::client();
     let ask = async |roles: &[&str], scopes: &[&str]| {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let wanted = TokenRequest {
-            roles: Some(owned(roles)),
-            scopes: Some(owned(scopes)),
-            ..TokenRequest::new("ada")
-        };
+        let wanted =
+            TokenRequest { roles: Some(owned(roles)), scopes: Some(owned(scopes)), ..TokenRequest::new("ada") };
         let token = mocks.mint_token(&wanted).unwrap();
         Answer::to(client.get(format!("http://{}/staff", tiny.bff.address)).bearer_auth(token)).await
     };
@@ -376,7 +362,7 @@ async fn a_role_and_a_scope_are_needed() {
     ] {
         let answer = ask(&roles, &scopes).await;
         answer.assert_problem(403, "forbidden");
-        assert_eq!(answer.header("www-authenticate"), "");
+        assert!(!answer.header("www-authenticate").contains("invalid_token"), "the token is as good as any");
     }
     let anonymous = Answer::to(client.get(format!("http://{}/staff", tiny.bff.address))).await;
     anonymous.assert_problem(401, "unauthenticated");

@@ -261,9 +261,7 @@ impl World {
     /// Every request that any backend saw, but for fetching keys.
     pub(crate) fn all_seen(&self) -> Vec<(Service, Logged)> {
         let others = Service::ALL.into_iter().filter(|service| *service != Service::Identity);
-        others
-            .flat_map(|service| self.mocks.requests(service).into_iter().map(move |one| (service, one)))
-            .collect()
+        others.flat_map(|service| self.mocks.requests(service).into_iter().map(move |one| (service, one))).collect()
     }
 
     pub(crate) fn forget_requests(&self) {

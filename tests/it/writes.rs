@@ -73,11 +73,7 @@ async fn a_write_that_hangs_may_have_happened() {
     let world = World::hasty(Service::Carts).await;
     world.fault(Service::Carts, Faults { hang: true, ..Faults::default() });
     let problem = Answer::to(add(&world, 1)).await.assert_problem(504, "timeout");
-    assert_eq!(
-        (&problem["outcome_unknown"], &problem["reason"]),
-        (&json!(true), &json!("timeout")),
-        "{problem}"
-    );
+    assert_eq!((&problem["outcome_unknown"], &problem["reason"]), (&json!(true), &json!("timeout")), "{problem}");
     assert_eq!(writes(&world).len(), 1, "it was sent again");
 }
 
@@ -86,13 +82,8 @@ async fn a_write_that_hangs_may_have_happened() {
 async fn a_write_outlives_the_budget() {
     let world = World::start().await;
     world.mocks.hold(Service::Carts);
-    let problem =
-        Answer::to(add(&world, 4).header("request-timeout", "0.3")).await.assert_problem(504, "timeout");
-    assert_eq!(
-        (&problem["outcome_unknown"], &problem["reason"]),
-        (&json!(true), &json!("deadline")),
-        "{problem}"
-    );
+    let problem = Answer::to(add(&world, 4).header("request-timeout", "0.3")).await.assert_problem(504, "timeout");
+    assert_eq!((&problem["outcome_unknown"], &problem["reason"]), (&json!(true), &json!("deadline")), "{problem}");
     assert_eq!(world.mocks.release(Service::Carts), 1);
     within(world.mocks.wait_finished(Service::Carts, 1)).await;
     assert_eq!(writes(&world), [(Some(200), false)]);
@@ -103,9 +94,7 @@ async fn a_write_outlives_the_budget() {
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_not_sent_again() {
     let world = World::start().await;
-    for faults in
-        [Faults { reset: true, ..Faults::default() }, Faults { truncate: true, ..Faults::default() }]
-    {
+    for faults in [Faults { reset: true, ..Faults::default() }, Faults { truncate: true, ..Faults::default() }] {
         let before = (kept(&world).await, writes(&world).len());
         world.fault(Service::Carts, faults.clone());
         let problem = Answer::to(add(&world, 1)).await.assert_problem(502, "upstream-failed");
@@ -133,10 +122,7 @@ async fn the_key_of_a_write_is_passed_on() {
         assert_eq!(request.header("idempotency-key"), Some("order-1"));
     }
     // A read has nothing to repeat.
-    let read = world
-        .request(Method::GET, "/cart")
-        .bearer_auth(world.token("ada"))
-        .header("idempotency-key", "order-1");
+    let read = world.request(Method::GET, "/cart").bearer_auth(world.token("ada")).header("idempotency-key", "order-1");
     assert_eq!(Answer::to(read).await.status, 200);
     let read = world.mocks.requests(Service::Carts).pop().unwrap();
     assert_eq!((read.method.as_str(), read.header("idempotency-key")), ("GET", None));
@@ -152,8 +138,7 @@ async fn a_write_that_is_refused() {
     assert_eq!(Answer::to(add(&world, 20)).await.status, 200);
     let problem = Answer::to(add(&world, 1)).await.assert_problem(422, "unprocessable");
     assert_eq!(problem.get("outcome_unknown"), None, "{problem}");
-    let anonymous =
-        world.request(Method::POST, "/cart/items").header("content-type", "application/json").body("{}");
+    let anonymous = world.request(Method::POST, "/cart/items").header("content-type", "application/json").body("{}");
     let before = world.all_seen().len();
     Answer::to(anonymous).await.assert_problem(401, "unauthenticated");
     assert_eq!(world.all_seen().len(), before);

@@ -62,11 +62,7 @@ impl Carts {
     /// `Kind::Unprocessable` for a product that never was, for no pieces, and for more than 20 in the end. The client's
     /// `Idempotency-Key` is passed on: the same key adds once; with another body it is `Kind::Conflict`.
     pub async fn add(&self, product: &ProductId, quantity: u32) -> Result<Fetched<Cart>> {
-        self.0
-            .post(path!("/cart/items"))
-            .json(&AddBody { product_id: product, quantity })
-            .per_identity()
-            .await
+        self.0.post(path!("/cart/items")).json(&AddBody { product_id: product, quantity }).per_identity().await
     }
 
     /// Makes it so many pieces, from 1 to 20; `Kind::NotFound` for a product that is not in the cart.

@@ -145,12 +145,7 @@ impl Catalog {
 
     /// `limit` products (1 to 100) in the order of their ids, after this one, of all categories or of one;
     /// `Kind::Rejected` for a category that never was.
-    pub async fn list(
-        &self,
-        after: Option<&ProductId>,
-        limit: u32,
-        category: Option<&str>,
-    ) -> Result<Fetched<Slice>> {
+    pub async fn list(&self, after: Option<&ProductId>, limit: u32, category: Option<&str>) -> Result<Fetched<Slice>> {
         let mut path = path!("/products").query("limit", limit);
         if let Some(after) = after {
             path = path.query("after", after);

@@ -52,10 +52,7 @@ impl Inventory {
     }
 
     /// The stock of these products, up to 100; those that are unknown are left out.
-    pub async fn stocks(
-        &self,
-        products: impl IntoIterator<Item: Borrow<ProductId>>,
-    ) -> Result<Fetched<Vec<Stock>>> {
+    pub async fn stocks(&self, products: impl IntoIterator<Item: Borrow<ProductId>>) -> Result<Fetched<Vec<Stock>>> {
         let Some(ids) = ids::set(products) else { return Ok(Fetched::fresh(Vec::new())) };
         let batch = self.0.get(path!("/stock").query("ids", ids)).shared::<Stocks>().await?;
         Ok(batch.map(|batch| batch.stock))

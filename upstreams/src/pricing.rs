@@ -43,10 +43,7 @@ impl Pricing {
     }
 
     /// The prices of these products, up to 100; those that are unknown are left out.
-    pub async fn quotes(
-        &self,
-        products: impl IntoIterator<Item: Borrow<ProductId>>,
-    ) -> Result<Fetched<Vec<Quote>>> {
+    pub async fn quotes(&self, products: impl IntoIterator<Item: Borrow<ProductId>>) -> Result<Fetched<Vec<Quote>>> {
         let Some(ids) = ids::set(products) else { return Ok(Fetched::fresh(Vec::new())) };
         let batch = self.0.get(path!("/quotes").query("ids", ids)).shared::<Quotes>().await?;
         Ok(batch.map(|batch| batch.quotes))

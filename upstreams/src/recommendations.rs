@@ -37,12 +37,7 @@ struct Items {
 impl Recommendations {
     /// `limit` products (1 to 50) of the category with this slug, the best first, without one of them if need be;
     /// `Kind::NotFound` for a slug that never was.
-    pub async fn like(
-        &self,
-        category: &str,
-        exclude: Option<&ProductId>,
-        limit: u32,
-    ) -> Result<Fetched<Vec<Item>>> {
+    pub async fn like(&self, category: &str, exclude: Option<&ProductId>, limit: u32) -> Result<Fetched<Vec<Item>>> {
         let mut path = path!("/like").query("category", category).query("limit", limit);
         if let Some(exclude) = exclude {
             path = path.query("exclude", exclude);

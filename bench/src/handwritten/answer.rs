@@ -98,12 +98,7 @@ impl Problem {
             Reason::Timeout | Reason::Deadline => {
                 Self::new(504, "/problems/timeout", "It took too long", "The part did not come in time.")
             }
-            _ => Self::new(
-                502,
-                "/problems/upstream-failed",
-                "A service behind us failed",
-                "The part cannot be had.",
-            ),
+            _ => Self::new(502, "/problems/upstream-failed", "A service behind us failed", "The part cannot be had."),
         };
         Self { part, reason: Some(reason.as_str()), ..problem }
     }

@@ -55,8 +55,7 @@ impl Backend {
     ) -> Result<(T, Duration), Problem> {
         let started = clock::now();
         let url = format!("{}{path}{}", self.url, utf8_percent_encode(id, RESERVED));
-        let body =
-            self.get(&url, Some(trace)).await.map_err(|reason| Problem::upstream(reason, Some(part)))?;
+        let body = self.get(&url, Some(trace)).await.map_err(|reason| Problem::upstream(reason, Some(part)))?;
         let value = serde_json::from_slice(&body).map_err(|error| {
             tracing::warn!(%error, part, "an answer that cannot be read");
             Problem::upstream(Reason::InvalidResponse, Some(part))
@@ -81,8 +80,7 @@ impl Backend {
             StatusCode::NOT_FOUND => return Err(Reason::NotFound),
             _ => return Err(Reason::UpstreamError),
         }
-        let is_json =
-            |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("application/json"));
+        let is_json = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("application/json"));
         if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
             return Err(Reason::InvalidResponse);
         }

@@ -102,9 +102,7 @@ impl Questions {
         request.clear();
         request.extend_from_slice(b"GET ");
         request.extend_from_slice(path.as_bytes());
-        request.extend_from_slice(
-            b" HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\nuser-agent: bench\r\n",
-        );
+        request.extend_from_slice(b" HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\nuser-agent: bench\r\n");
         let token = usize::try_from(self.next).unwrap_or(0).checked_rem(self.tokens.len());
         if let Some(token) = token.and_then(|index| self.tokens.get(index)) {
             request.extend_from_slice(b"authorization: Bearer ");
@@ -136,8 +134,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let threads: Vec<_> = (0..options.connections)
         .map(|number| {
             // Far enough apart that no number comes twice.
-            let questions =
-                Questions { next: questions.next + (u64::from(number) << 24), ..questions.clone() };
+            let questions = Questions { next: questions.next + (u64::from(number) << 24), ..questions.clone() };
             let (rate, connections) = (options.rate, options.connections);
             thread::spawn(move || match rate {
                 None => closed_loop(questions, window),
@@ -205,13 +202,7 @@ fn closed_loop(mut questions: Questions, window: Window) -> Result<Seen> {
 }
 
 /// Every connection has its own share of the schedule: the one that is late asks at once, and is late on the record.
-fn open_loop(
-    mut questions: Questions,
-    window: Window,
-    number: u32,
-    connections: u32,
-    rate: u32,
-) -> Result<Seen> {
+fn open_loop(mut questions: Questions, window: Window, number: u32, connections: u32, rate: u32) -> Result<Seen> {
     let mut seen = Seen::default();
     let mut request = Vec::with_capacity(1024);
     let mut connection = Connection::open(questions.target.to)?;
@@ -254,10 +245,7 @@ fn share(sorted: &[u32], percent: usize) -> u32 {
     sorted.get(sorted.len() * percent / 100).or(sorted.last()).copied().unwrap_or(0)
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "no runtime here: a thread for each connection, which may sleep"
-)]
+#[allow(clippy::disallowed_methods, reason = "no runtime here: a thread for each connection, which may sleep")]
 fn sleep_until(then: Instant) {
     thread::sleep(then.saturating_duration_since(clock::now()));
 }

@@ -27,9 +27,7 @@ impl Usage {
         let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok());
         let (user, system) = ticks(11).zip(ticks(12)).ok_or("a stat without times")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
         Ok(Self { cpu: TICK * (user + system), peak_kib: peak.ok_or("a status without VmHWM")? })
     }
 }

@@ -22,10 +22,7 @@ pub(super) fn check(claims: &Map<String, Value>, settings: &IssuerSettings, now:
             if !several.iter().all(Value::is_string) {
                 return Err(refused("the token's audience cannot be read"));
             }
-            several
-                .iter()
-                .filter_map(Value::as_str)
-                .any(|one| settings.audiences.iter().any(|own| own == one))
+            several.iter().filter_map(Value::as_str).any(|one| settings.audiences.iter().any(|own| own == one))
         }
         _ => return Err(refused("the token names no audience")),
     };
@@ -79,8 +76,7 @@ pub(super) fn identity(claims: &Map<String, Value>, settings: &IssuerSettings) -
             words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
         })?,
     };
-    Identity::new(claims)
-        .map_err(|cause| refused("a claim of the token cannot be used here").caused_by(cause))
+    Identity::new(claims).map_err(|cause| refused("a claim of the token cannot be used here").caused_by(cause))
 }
 
 /// A tenant or client; empty ones are refused, because somebody might read "no restriction" in them.
@@ -92,11 +88,7 @@ fn name(claims: &Map<String, Value>, claim: &str) -> Result<Option<String>, Erro
     }
 }
 
-fn list(
-    claims: &Map<String, Value>,
-    claim: &str,
-    split: fn(&str) -> Vec<String>,
-) -> Result<Vec<String>, Error> {
+fn list(claims: &Map<String, Value>, claim: &str, split: fn(&str) -> Vec<String>) -> Result<Vec<String>, Error> {
     let unusable = || refused("a claim of the token cannot be used here");
     match claims.get(claim) {
         None | Some(Value::Null) => Ok(Vec::new()),

@@ -91,11 +91,7 @@ impl Jwks {
     ///
     /// # Errors
     /// `Unauthenticated` when the issuer has no such key, `IssuerUnavailable` when it cannot be asked.
-    pub(super) async fn key(
-        &self,
-        kid: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<(Arc<Key>, u64), Error> {
+    pub(super) async fn key(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<(Arc<Key>, u64), Error> {
         let (held, fetched_now) = match self.fresh() {
             Some(held) => (held, false),
             None => (self.flight(Why::NothingHeld, None)?.await?, true),
@@ -164,8 +160,7 @@ impl Jwks {
             fetching.for_kid = Some(now);
         }
         let (task, pause) = (tokio::spawn(self.clone().renew()), settings.retry_pause);
-        let flight =
-            async move { task.await.unwrap_or_else(|cause| Err(unavailable(Error::internal(cause), pause))) };
+        let flight = async move { task.await.unwrap_or_else(|cause| Err(unavailable(Error::internal(cause), pause))) };
         let flight = flight.boxed().shared();
         fetching.flight = Some(flight.clone());
         Ok(flight)

@@ -53,8 +53,7 @@ impl<'a> Jwt<'a> {
             return Err(refused("the token's key id is empty or too long"));
         }
         let typ = text(&mut header, "typ")?;
-        let claims =
-            decode(claims).and_then(|text| strict_json::object(&text)).ok_or(MALFORMED).map_err(refused)?;
+        let claims = decode(claims).and_then(|text| strict_json::object(&text)).ok_or(MALFORMED).map_err(refused)?;
         Ok(Self { signed: signed.as_bytes(), signature, algorithm, kid, typ, claims })
     }
 }

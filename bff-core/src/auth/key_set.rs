@@ -81,8 +81,8 @@ impl KeySet {
     /// none for any of the `accepted` algorithms.
     pub(super) fn read(document: &[u8], accepted: &[Algorithm], max_keys: usize) -> Result<Self, Error> {
         let invalid = |cause: &'static str| Error::new(Kind::InvalidResponse).caused_by(cause);
-        let document: Document<'_> = serde_json::from_slice(document)
-            .map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))?;
+        let document: Document<'_> =
+            serde_json::from_slice(document).map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))?;
         if document.keys.len() > max_keys {
             return Err(invalid("the key set has too many keys"));
         }
@@ -129,10 +129,7 @@ impl Key {
         let may = |algorithm: &&Algorithm| {
             for_signatures
                 && accepted.contains(algorithm)
-                && jwk
-                    .alg
-                    .as_deref()
-                    .is_none_or(|own| own.parse::<Algorithm>().is_ok_and(|own| own == **algorithm))
+                && jwk.alg.as_deref().is_none_or(|own| own.parse::<Algorithm>().is_ok_and(|own| own == **algorithm))
         };
         Some(Self { algorithms: can.iter().filter(may).copied().collect(), kid: jwk.kid, key })
     }
@@ -163,14 +160,8 @@ fn rsa(n: &str, e: &str) -> Option<Read> {
     let usable = sound
         && (2048..=8192).contains(&bits)
         && RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).is_ok();
-    const CAN: &[Algorithm] = &[
-        Algorithm::RS256,
-        Algorithm::RS384,
-        Algorithm::RS512,
-        Algorithm::PS256,
-        Algorithm::PS384,
-        Algorithm::PS512,
-    ];
+    const CAN: &[Algorithm] =
+        &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
     Some((DecodingKey::from_rsa_raw_components(n, e), if usable { CAN } else { &[] }))
 }
 

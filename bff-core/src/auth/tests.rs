@@ -39,11 +39,7 @@ impl Issuer {
     }
 
     fn down() -> Self {
-        Self(Arc::new(IssuerState {
-            answer: Mutex::default(),
-            delay: Mutex::default(),
-            calls: AtomicUsize::new(0),
-        }))
+        Self(Arc::new(IssuerState { answer: Mutex::default(), delay: Mutex::default(), calls: AtomicUsize::new(0) }))
     }
 
     fn publish(&self, keys: &[Value]) {

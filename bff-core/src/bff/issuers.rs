@@ -38,7 +38,13 @@ impl Issuers {
             // Each its own flights: two issuers may have their keys at the same path.
             let shared = Shared::new(&nothing_kept, metrics.clone());
             let transport = transports("issuer", &own)?;
-            issuers.insert(address, (Client::new("issuer", own, shared, transport), url[Position::BeforePath..Position::AfterQuery].to_owned()));
+            issuers.insert(
+                address,
+                (
+                    Client::new("issuer", own, shared, transport),
+                    url[Position::BeforePath..Position::AfterQuery].to_owned(),
+                ),
+            );
         }
         Ok(Self(issuers))
     }

@@ -113,8 +113,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     /// A BFF without endpoints. `name` is the name of its frontend (`mobile`).
     #[must_use]
     pub fn new(name: &'static str, version: &'static str) -> Self {
-        let about =
-            About { name, version, description: "", strict: false, coarse_reasons: false, timings: true };
+        let about = About { name, version, description: "", strict: false, coarse_reasons: false, timings: true };
         Self { about, routes: Vec::new() }
     }
 
@@ -222,10 +221,8 @@ impl<Upstreams: Clients> Bff<Upstreams> {
 
         let mut pages = Router::new();
         for route in &self.routes {
-            let terms =
-                route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
-            let page =
-                Page { settings: edge_settings.clone(), private_max_age: route.policy.private_max_age };
+            let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
+            let page = Page { settings: edge_settings.clone(), private_max_age: route.policy.private_max_age };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
             let handler = edge::door(inside, &door(terms, route.policy.access.clone()));
             pages = pages.route(&route.path, handler);

@@ -69,7 +69,9 @@ impl Freshness {
         let apparent_age = now.duration_since(date).unwrap_or_default();
         // Only seconds are known, so a difference below two is the rounding and the way here, not age.
         let apparent_age = if apparent_age < Duration::from_secs(2) { Duration::ZERO } else { apparent_age };
-        let age = headers.get(AGE).map_or(Duration::ZERO, |age| Duration::from_secs(seconds(age.as_bytes()).unwrap_or(FOREVER)));
+        let age = headers
+            .get(AGE)
+            .map_or(Duration::ZERO, |age| Duration::from_secs(seconds(age.as_bytes()).unwrap_or(FOREVER)));
         let age = age.max(apparent_age);
 
         let lifetime = match (&directives, headers.get(EXPIRES)) {

@@ -99,9 +99,7 @@ impl Flags {
             ("--log-filter", "log.filter", self.log_filter.as_ref()),
         ];
         set.chain(own)
-            .filter_map(|(flag, key, value)| {
-                Some(Override { flag, key: key.to_owned(), value: value?.clone() })
-            })
+            .filter_map(|(flag, key, value)| Some(Override { flag, key: key.to_owned(), value: value?.clone() }))
             .collect()
     }
 }

@@ -44,8 +44,7 @@ pub fn main<Upstreams: Clients>(bff: Bff<Upstreams>) -> ExitCode {
     // One crypto provider for the process. Somebody may have been quicker, which is as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let env = std::env::vars_os();
-    let env = env
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let env = env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let said = run(&bff, std::env::args_os(), env.collect());
     // Whoever closed the pipe has read what they wanted.
     let _ = std::io::stdout().lock().write_all(said.out.as_bytes());
@@ -87,13 +86,10 @@ fn run<Upstreams: Clients>(
 ) -> Said {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let program = arguments.first().and_then(|program| Path::new(program).file_name());
-    let program =
-        program.map_or_else(|| bff.about.name.to_owned(), |program| program.to_string_lossy().into_owned());
+    let program = program.map_or_else(|| bff.about.name.to_owned(), |program| program.to_string_lossy().into_owned());
     let command = Arguments::command().name(bff.about.name).version(bff.about.version);
-    let command =
-        if bff.about.description.is_empty() { command } else { command.about(bff.about.description) };
-    let parsed =
-        command.try_get_matches_from(arguments).and_then(|parsed| Arguments::from_arg_matches(&parsed));
+    let command = if bff.about.description.is_empty() { command } else { command.about(bff.about.description) };
+    let parsed = command.try_get_matches_from(arguments).and_then(|parsed| Arguments::from_arg_matches(&parsed));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -110,12 +106,8 @@ fn run<Upstreams: Clients>(
         Command::Serve { flags, workers } => load(flags)
             .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
             .and_then(|loaded| run_server(bff, &loaded.settings, workers.or(outer_workers))),
-        Command::Openapi { check: None } => {
-            trial(bff, None).map(|app| Said::out(openapi::render(&app.document)))
-        }
-        Command::Openapi { check: Some(file) } => {
-            trial(bff, None).and_then(|app| compare(&program, &app, &file))
-        }
+        Command::Openapi { check: None } => trial(bff, None).map(|app| Said::out(openapi::render(&app.document))),
+        Command::Openapi { check: Some(file) } => trial(bff, None).and_then(|app| compare(&program, &app, &file)),
         Command::Routes { json } => trial(bff, None).map(|app| {
             let rows = table::rows(bff, &app);
             Said::out(if json { table::json(&rows) } else { table::text(&rows) })
@@ -136,9 +128,8 @@ fn read<Upstreams: Clients>(
     flags: &Flags,
     env: Vec<(String, String)>,
 ) -> Result<Loaded, Vec<crate::settings::Mistake>> {
-    let named = |(name, value): &(String, String)| {
-        (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value))
-    };
+    let named =
+        |(name, value): &(String, String)| (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value));
     let names = Upstreams::NAMES.iter().map(|name| (*name).to_owned());
     let sources = Sources {
         file: flags.config.clone().or_else(|| env.iter().find_map(named)),
@@ -217,10 +208,7 @@ fn compare(program: &str, app: &App, file: &Path) -> Result<Said, Said> {
         Ok(()) => Ok(Said::out("ok")),
         Err(difference) => {
             let difference = difference.trim_end();
-            Err(Said::error(
-                FAILED,
-                format_args!("{shown} is not what the code says; {remedy}\n{difference}"),
-            ))
+            Err(Said::error(FAILED, format_args!("{shown} is not what the code says; {remedy}\n{difference}")))
         }
     }
 }
@@ -233,10 +221,7 @@ fn warnings_of<Upstreams: Clients>(bff: &Bff<Upstreams>, loaded: &Loaded) -> Str
 }
 
 fn started(mut builder: Builder) -> Result<Runtime, Said> {
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Said::error(FAILED, format_args!("cannot start the runtime: {error}")))
+    builder.enable_all().build().map_err(|error| Said::error(FAILED, format_args!("cannot start the runtime: {error}")))
 }
 
 fn cannot_start(error: &Error) -> Said {

@@ -47,13 +47,10 @@ async fn weather(
     up: Upstreams,
     PathArgument(id): PathArgument<String>,
 ) -> crate::Result<Json<Weather>> {
-    compose!(
-        page,
-        Weather {
-            now: subject(async { up.station.words(&id).await.map(Fetched::into_inner) }),
-            outlook: optional(async { up.station.words("outlook").await.map(Fetched::into_inner) }),
-        }
-    )
+    compose!(page => Weather {
+        now: subject(async { up.station.words(&id).await.map(Fetched::into_inner) }),
+        outlook: optional(async { up.station.words("outlook").await.map(Fetched::into_inner) }),
+    })
 }
 
 fn bff() -> Bff<Upstreams> {
@@ -62,8 +59,7 @@ fn bff() -> Bff<Upstreams> {
 }
 
 fn guarded() -> Bff<Upstreams> {
-    Bff::new("outdoor", "1.2.3")
-        .page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
+    Bff::new("outdoor", "1.2.3").page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
 }
 
 const URL: (&str, &str) = ("BFF_UPSTREAMS__STATION__URL", "http://127.0.0.1:9");
@@ -82,12 +78,7 @@ fn usage() {
         (vec!["serve", "--help"], 0, "Serves until it is told to stop", ""),
         (vec!["sevre"], 2, "", "error: unrecognized subcommand 'sevre'"),
         (vec!["--workers", "0"], 2, "", "error: invalid value '0' for '--workers <N>'"),
-        (
-            vec!["check", "--set", "x"],
-            2,
-            "",
-            "error: invalid value 'x' for '--set <KEY=VALUE>': write KEY=VALUE",
-        ),
+        (vec!["check", "--set", "x"], 2, "", "error: invalid value 'x' for '--set <KEY=VALUE>': write KEY=VALUE"),
     ] {
         let said = said(&bff(), &arguments, &[]);
         assert_eq!(said.code, code, "{arguments:?} {said:?}");
@@ -130,11 +121,7 @@ fn check_warns() {
     let said = said(
         &bff(),
         &["check", "--set", "upstreams.station.connect_timeout=450ms"],
-        &[
-            URL,
-            ("BFF_ENDPOINTS__GETWEATHER__BUDGET", "600ms"),
-            ("BFF_ENDPOINTS__GETWEATHER__SOFT_SHARE", "0.84"),
-        ],
+        &[URL, ("BFF_ENDPOINTS__GETWEATHER__BUDGET", "600ms"), ("BFF_ENDPOINTS__GETWEATHER__SOFT_SHARE", "0.84")],
     );
     assert_eq!((said.code, said.out.as_str()), (0, "ok\n"), "{}", said.err);
     assert_eq!(
@@ -215,11 +202,7 @@ fn flags_stand_in_front_of_the_command_and_behind_it() {
 fn the_file_is_named_by_a_variable_or_a_flag() {
     for (arguments, env, expect) in [
         (vec!["check"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/a.toml: cannot be read"),
-        (
-            vec!["check", "--config", "/no/b.toml"],
-            vec![("BFF_CONFIG", "/no/a.toml")],
-            "  /no/b.toml: cannot be read",
-        ),
+        (vec!["check", "--config", "/no/b.toml"], vec![("BFF_CONFIG", "/no/a.toml")], "  /no/b.toml: cannot be read"),
         (vec!["check"], vec![("BFF_CONFIG", "")], "  upstreams.station: is missing"),
     ] {
         let said = said(&bff(), &arguments, &env);

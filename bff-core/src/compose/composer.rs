@@ -148,11 +148,7 @@ impl Composer {
     ///
     /// # Errors
     /// Never.
-    pub fn given<View>(
-        &self,
-        _name: &'static str,
-        value: View,
-    ) -> impl Future<Output = Result<View>> + use<View> {
+    pub fn given<View>(&self, _name: &'static str, value: View) -> impl Future<Output = Result<View>> + use<View> {
         std::future::ready(Ok(value))
     }
 
@@ -307,7 +303,11 @@ pub(super) fn failed(error: &Error, instead: Outcome) -> (Outcome, Option<Reason
 /// A part is as old as the oldest answer it was made from.
 fn settle_value(context: &Context, id: PartId) {
     let staleness = context.ledger.read(|_, calls| {
-        calls.iter().filter(|call| call.part == Some(id)).filter_map(|call| call.staleness).max_by_key(|stale| stale.age)
+        calls
+            .iter()
+            .filter(|call| call.part == Some(id))
+            .filter_map(|call| call.staleness)
+            .max_by_key(|stale| stale.age)
     });
     context.ledger.close(id, |record| match staleness {
         None => record.outcome = Outcome::Live,

@@ -18,7 +18,7 @@ pub struct Meta {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PartStatus {
     /// The key of the part, or a path without indexes (`items.name`) for a joined field.
-        pub part: String,
+    pub part: String,
     /// What is in its place.
     pub outcome: PartOutcome,
     /// Why. New values may come; treat one you do not know like `upstream_error`.

@@ -99,12 +99,8 @@ impl Settings {
         origins.collect(&merged.root, "");
         origins.from_files = expanded.read.iter().map(|secret| secret.key.join(".")).collect();
 
-        let mut reading = Reading {
-            mistakes: expanded.mistakes,
-            unread: BTreeSet::new(),
-            origins: &origins,
-            shape: &shape,
-        };
+        let mut reading =
+            Reading { mistakes: expanded.mistakes, unread: BTreeSet::new(), origins: &origins, shape: &shape };
         for key in expanded.unread {
             remove(&mut merged.root, &key);
             reading.unread.insert(key.join("."));
@@ -189,8 +185,7 @@ impl Reading<'_> {
     }
 
     fn unknown(&self, path: &[String]) -> Mistake {
-        let (name, table) =
-            path.split_last().map_or(("", [].as_slice()), |(name, table)| (name.as_str(), table));
+        let (name, table) = path.split_last().map_or(("", [].as_slice()), |(name, table)| (name.as_str(), table));
         let key = path.join(".");
         Mistake {
             problem: "unknown key".to_owned(),
@@ -202,8 +197,7 @@ impl Reading<'_> {
 
     fn unreadable(&self, path: &[String], cause: &str) -> Mistake {
         let key = path.join(".");
-        let secret =
-            self.origins.is_from_file(&key) || path.last().is_some_and(|name| secret::is_secret(name));
+        let secret = self.origins.is_from_file(&key) || path.last().is_some_and(|name| secret::is_secret(name));
         let problem = match cause.split_once(", expected struct ") {
             _ if secret => "cannot be read (the value is not shown)".to_owned(),
             // The name of a struct says nothing to those who write TOML.
@@ -245,9 +239,7 @@ fn names(path: &serde_ignored::Path<'_>) -> Vec<String> {
         Path::Root => return Vec::new(),
         Path::Map { parent, key } => (parent, Some(key.clone())),
         Path::Seq { parent, index } => (parent, Some(index.to_string())),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
-            (parent, None)
-        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => (parent, None),
     };
     let mut names = names(parent);
     names.extend(name);

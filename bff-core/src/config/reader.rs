@@ -22,9 +22,7 @@ pub(super) enum Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(value: &'a Value, texts: &'a BTreeSet<String>) -> Self {
         match &value.kind {
-            ValueKind::String(text) if value.origin().is_some_and(|origin| texts.contains(origin)) => {
-                Self::Text(text)
-            }
+            ValueKind::String(text) if value.origin().is_some_and(|origin| texts.contains(origin)) => Self::Text(text),
             _ => Self::Typed { value, texts },
         }
     }
@@ -104,11 +102,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor.visit_seq(SeqDeserializer::new(items.map(Reader::Text)))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -126,8 +120,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             ValueKind::String(variant) => visitor.visit_enum(variant.as_str().into_deserializer()),
             ValueKind::Table(table) => {
                 let entries = table.iter().map(|(key, value)| (key.as_str(), Reader::new(value, texts)));
-                MapAccessDeserializer::new(MapDeserializer::new(entries))
-                    .deserialize_enum(name, variants, visitor)
+                MapAccessDeserializer::new(MapDeserializer::new(entries)).deserialize_enum(name, variants, visitor)
             }
             _ => self.deserialize_any(visitor),
         }

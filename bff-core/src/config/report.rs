@@ -64,15 +64,13 @@ pub(super) fn inline(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(table) => {
-            let entries =
-                table.iter().map(|(key, value)| format!("{} = {}", bare_or_quoted(key), inline(value)));
+            let entries = table.iter().map(|(key, value)| format!("{} = {}", bare_or_quoted(key), inline(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
 fn bare_or_quoted(name: &str) -> String {
-    let bare = !name.is_empty()
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
     if bare { name.to_owned() } else { Value::from(name).to_string() }
 }

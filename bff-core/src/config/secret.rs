@@ -59,9 +59,7 @@ fn walk(
 ) {
     let ValueKind::Table(table) = &mut value.kind else { return };
     let is_table = shape.is_none_or(serde_json::Value::is_object);
-    if let (false, 1, Some(Value { kind: ValueKind::String(file), .. })) =
-        (is_table, table.len(), table.get("file"))
-    {
+    if let (false, 1, Some(Value { kind: ValueKind::String(file), .. })) = (is_table, table.len(), table.get("file")) {
         let origin = table.get("file").and_then(Value::origin).unwrap_or_default().to_owned();
         match read(file) {
             Ok(content) => {

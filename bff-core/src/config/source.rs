@@ -103,9 +103,7 @@ impl<'a> Sources<'a> {
         let usual = || Path::new("config").join(format!("{}.toml", self.name));
         let file = match &self.file {
             Some(file) => Some(file.clone()),
-            None if self.text.is_none() && !self.name.is_empty() => {
-                Some(usual()).filter(|file| file.exists())
-            }
+            None if self.text.is_none() && !self.name.is_empty() => Some(usual()).filter(|file| file.exists()),
             None => None,
         };
         if let Some(file) = file {
@@ -216,9 +214,8 @@ fn document_mistake(document: &str, problem: String, remedy: &str) -> Mistake {
 /// in it.
 fn syntax_problem(cause: &dyn Error) -> String {
     let text = cause.to_string();
-    let drawn = |line: &&str| {
-        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
-    };
+    let drawn =
+        |line: &&str| line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|');
     let mut lines = text.lines().filter(|line| !drawn(line)).map(str::trim);
     let place = lines.next().unwrap_or_default();
     let place = place.strip_prefix("TOML parse error at ").unwrap_or(place).to_owned();

@@ -141,16 +141,14 @@ fn any_value_may_stand_in_a_file_of_its_own() {
     let owner = scratch("owner", "team rain\r\n").display().to_string();
     let limit = scratch("limit", "4096\n").display().to_string();
     let text = format!("{GOOD}owner = {{ file = '{owner}' }}\n").replace("cache = { ttl = \"30s\" }\n", "");
-    let sources =
-        Sources::default().text(&text).env([("BFF_UPSTREAMS__STATION__RESPONSE_LIMIT__FILE", &limit)]);
+    let sources = Sources::default().text(&text).env([("BFF_UPSTREAMS__STATION__RESPONSE_LIMIT__FILE", &limit)]);
     let read = loaded(&sources);
     let station = &read.settings.upstreams["station"];
     assert_eq!((station.owner.as_str(), station.response_limit.as_u64()), ("team rain", 4096));
     let origin = format!("{owner}, named in built in");
     assert_eq!(read.origins.of("upstreams.station.owner"), Some(origin.as_str()));
     assert!(
-        read.origins.is_from_file("upstreams.station.owner")
-            && !read.origins.is_from_file("upstreams.station.url")
+        read.origins.is_from_file("upstreams.station.owner") && !read.origins.is_from_file("upstreams.station.url")
     );
     assert!(!read.to_toml().contains("team rain"), "what stands in a file of its own is not shown");
     assert!(read.to_toml().contains(&format!("owner = \"{MASK}\"  # from {origin}\n")), "{}", read.to_toml());

@@ -31,7 +31,11 @@ const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-or
 #[derive(Clone, Copy)]
 pub(super) struct Size(pub(super) u64);
 
-pub(super) async fn answer<Inner>(page: Arc<Page>, mut request: Request, mut inner: Inner) -> Result<Response, Infallible>
+pub(super) async fn answer<Inner>(
+    page: Arc<Page>,
+    mut request: Request,
+    mut inner: Inner,
+) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {

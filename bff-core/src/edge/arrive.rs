@@ -101,7 +101,10 @@ fn keep(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
 fn check_host(request: &Request) -> Result<(), Error> {
     let mut named = request.headers().get_all(header::HOST).iter();
     let valid = |host: &HeaderValue| {
-        host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| !host.as_str().contains('@'))
+        host.to_str()
+            .ok()
+            .and_then(|host| host.parse::<Authority>().ok())
+            .is_some_and(|host| !host.as_str().contains('@'))
     };
     let fits = match (named.next(), named.next(), request.version()) {
         (Some(host), None, _) => valid(host),

@@ -21,11 +21,7 @@ impl Cacheability {
         let mut all = context.ledger.read(|_, calls| {
             let mut all = Self {
                 private: context.identity_was_read(),
-                freshness: if calls.is_empty() {
-                    Freshness::NoStore
-                } else {
-                    Freshness::For(Duration::MAX)
-                },
+                freshness: if calls.is_empty() { Freshness::NoStore } else { Freshness::For(Duration::MAX) },
             };
             for call in calls {
                 all.private |= call.private;
@@ -43,7 +39,9 @@ impl Cacheability {
     pub(super) fn header(self, private_max_age: Option<Duration>) -> HeaderValue {
         let text = match (self.freshness, self.private, private_max_age) {
             (Freshness::NoStore, ..) => return HeaderValue::from_static("no-store"),
-            (Freshness::For(left), true, Some(limit)) => format!("private, max-age={}", limit.min(left).as_secs()),
+            (Freshness::For(left), true, Some(limit)) => {
+                format!("private, max-age={}", limit.min(left).as_secs())
+            }
             (_, true, _) => return HeaderValue::from_static("private, no-cache"),
             (Freshness::Revalidate, false, _) => return HeaderValue::from_static("no-cache"),
             (Freshness::For(left), false, _) => format!("public, max-age={}", left.as_secs()),

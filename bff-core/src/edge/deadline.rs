@@ -15,7 +15,11 @@ use super::Page;
 use crate::context::{Context, Scope};
 use crate::error::{Error, Input, Kind};
 
-pub(super) async fn body_limit<Inner>(page: Arc<Page>, request: Request, mut inner: Inner) -> Result<Response, Infallible>
+pub(super) async fn body_limit<Inner>(
+    page: Arc<Page>,
+    request: Request,
+    mut inner: Inner,
+) -> Result<Response, Infallible>
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {

@@ -28,9 +28,7 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
                         (format!("{{{key}}}"), format!("write a value of type {expected_type}"))
                     }
                     ErrorKind::DeserializeError { key, message, .. } => (format!("{{{key}}}"), message.clone()),
-                    ErrorKind::InvalidUtf8InPathParam { key } => {
-                        (format!("{{{key}}}"), "write it as UTF-8".to_owned())
-                    }
+                    ErrorKind::InvalidUtf8InPathParam { key } => (format!("{{{key}}}"), "write it as UTF-8".to_owned()),
                     other => (String::new(), other.to_string()),
                 };
                 Err(Error::invalid(Input::Malformed, pointer, detail))
@@ -52,7 +50,8 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(QueryRejection::FailedToDeserializeQueryString(rejection)) => {
                 let text = rejection.body_text();
-                let (name, detail) = explain(text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text));
+                let (name, detail) =
+                    explain(text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text));
                 Err(Error::invalid(Input::Malformed, format!("?{name}"), detail))
             }
             Err(rejection) => Err(Error::internal(rejection)),
@@ -110,4 +109,3 @@ impl<State: Send + Sync> FromRequestParts<State> for Composer {
 fn context(parts: &Parts) -> Result<&Arc<Context>> {
     parts.extensions.get().ok_or_else(|| Error::internal("an endpoint without a door"))
 }
-

@@ -24,9 +24,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
         // A page of one or two KiB is written without growing.
         let mut body = Vec::with_capacity(2048);
         match serde_json::to_writer(&mut body, &self.0) {
-            Ok(()) => {
-                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-            }
+            Ok(()) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
             Err(error) => Error::internal(error).into_response(),
         }
     }
@@ -36,7 +34,8 @@ impl<T: DeserializeOwned, State: Sync> FromRequest<State> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &State) -> Result<Self> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if kind != "application/json" && !kind.ends_with("+json") {
             return Err(Error::invalid(Input::MediaType, "", "send application/json"));

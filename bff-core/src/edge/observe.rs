@@ -29,7 +29,8 @@ where
     // A client may send any UTF-8: what a terminal or a reader of lines could take for more than text is written out.
     let path = utf8_percent_encode(request.uri().path(), CONTROLS).to_string();
     let span = tracing::info_span!("request", request_id = %context.request_id, trace_id = %context.trace.trace_id());
-    let mut abandoned = Abandoned { door: &door, context: &context, method: &method, path: &path, span: &span, armed: true };
+    let mut abandoned =
+        Abandoned { door: &door, context: &context, method: &method, path: &path, span: &span, armed: true };
     let response = inner.call(request).instrument(span.clone()).await?;
     abandoned.armed = false;
 

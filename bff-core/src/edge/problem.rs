@@ -136,8 +136,9 @@ fn document(error: &Error, context: &Context) -> Response {
     }
     if !error.faults().is_empty() {
         let faults = error.faults().iter();
-        problem.errors =
-            Some(faults.map(|fault| FieldError { pointer: fault.pointer.clone(), detail: fault.detail.clone() }).collect());
+        problem.errors = Some(
+            faults.map(|fault| FieldError { pointer: fault.pointer.clone(), detail: fault.detail.clone() }).collect(),
+        );
     }
     problem.outcome_unknown = error.outcome_unknown().then_some(true);
     let mut response = render(kind, &problem);

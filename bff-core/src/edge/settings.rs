@@ -47,7 +47,11 @@ impl EdgeSettings {
 impl Check for EdgeSettings {
     fn check(&self, mistakes: &mut Mistakes) {
         if self.target_limit.as_u64() < 64 {
-            mistakes.note("target_limit", format!("{} refuses every request", self.target_limit), "give at least 64 bytes");
+            mistakes.note(
+                "target_limit",
+                format!("{} refuses every request", self.target_limit),
+                "give at least 64 bytes",
+            );
         }
         for origin in &self.cors_origins {
             let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);

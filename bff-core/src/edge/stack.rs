@@ -82,7 +82,6 @@ where
         // Panic: inside the problem, which it becomes.
         .layer(around((), panic::panic))
         // Address limit and load shed stand here: before anything costs a signature.
-
         // Authenticate: inside everything that must see a refusal.
         .layer(around(state(), access::authenticate));
     // Quota stands here: it needs to know who asks.
@@ -118,7 +117,8 @@ fn cors(settings: &EdgeSettings) -> Option<CorsLayer> {
         return None;
     }
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let headers = ["authorization", "content-type", "idempotency-key", "request-timeout", "traceparent", "x-request-id"];
+    let headers =
+        ["authorization", "content-type", "idempotency-key", "request-timeout", "traceparent", "x-request-id"];
     Some(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))

@@ -66,12 +66,7 @@ pub(super) fn headers() -> impl Iterator<Item = (&'static str, Header)> {
 }
 
 /// Completes the answers that the endpoint's function declares.
-pub(super) fn add<State>(
-    operation: &mut Operation,
-    about: &About,
-    route: &Route<State>,
-    parts: &[SurveyedPart],
-) {
+pub(super) fn add<State>(operation: &mut Operation, about: &About, route: &Route<State>, parts: &[SurveyedPart]) {
     let reads = route.method == Method::GET;
     let has_body = operation.request_body.is_some();
     let responses = &mut operation.responses.responses;
@@ -156,7 +151,6 @@ fn reason(status: &str, is_composite: bool) -> String {
 fn explain(status: u16, is_strict: bool) -> String {
     let kinds = PROBLEM_TYPES.iter().filter(|kind| kind.status == status && kind.slug != "no-such-endpoint");
     let kinds = kinds.filter(|kind| is_strict || kind.slug != "incomplete");
-    let kinds: Vec<String> =
-        kinds.map(|kind| format!("{} (`/problems/{}`).", kind.title, kind.slug)).collect();
+    let kinds: Vec<String> = kinds.map(|kind| format!("{} (`/problems/{}`).", kind.title, kind.slug)).collect();
     kinds.join(" ")
 }

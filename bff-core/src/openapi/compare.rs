@@ -15,16 +15,13 @@ pub fn compare(committed: &str, made: &str) -> Result<(), String> {
     if committed.lines().eq(made.lines()) {
         return Ok(());
     }
-    let old: Value = serde_json::from_str(committed)
-        .map_err(|error| format!("the committed document is not JSON: {error}"))?;
-    let new: Value =
-        serde_json::from_str(made).map_err(|error| format!("the made document is not JSON: {error}"))?;
+    let old: Value =
+        serde_json::from_str(committed).map_err(|error| format!("the committed document is not JSON: {error}"))?;
+    let new: Value = serde_json::from_str(made).map_err(|error| format!("the made document is not JSON: {error}"))?;
     let mut differences = Vec::new();
     collect(&old, &new, "", &mut differences);
     if differences.is_empty() {
-        return Err(
-            "the committed document says the same in another order or spacing; write it anew".to_owned()
-        );
+        return Err("the committed document says the same in another order or spacing; write it anew".to_owned());
     }
     let more = differences.len().saturating_sub(TOLD);
     let mut text = differences[..differences.len() - more].join("\n");

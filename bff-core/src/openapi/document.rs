@@ -26,8 +26,7 @@ pub(crate) fn document<State>(
     parts: &BTreeMap<String, Vec<SurveyedPart>>,
 ) -> OpenApi {
     let parts_of = |route: &Route<State>| parts.get(&route.name).map_or(&[][..], Vec::as_slice);
-    let mut operations: Vec<Operation> =
-        routes.iter().map(|route| operation(about, route, parts_of(route))).collect();
+    let mut operations: Vec<Operation> = routes.iter().map(|route| operation(about, route, parts_of(route))).collect();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = named_schemas(routes).collect();
     mends::mend(&mut operations, &mut schemas);
     for (route, operation) in routes.iter().zip(&mut operations) {

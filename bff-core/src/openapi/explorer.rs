@@ -24,10 +24,7 @@ pub(crate) fn explorer(name: &'static str, door: impl Fn(&str, MethodRouter) -> 
         .route("/docs/", door("/docs/", get(move || std::future::ready(asset(name, "index.html", &first)))))
         .route(
             "/docs/{*file}",
-            door(
-                "/docs/{*file}",
-                get(move |Path(file): Path<String>| std::future::ready(asset(name, &file, &config))),
-            ),
+            door("/docs/{*file}", get(move |Path(file): Path<String>| std::future::ready(asset(name, &file, &config)))),
         )
 }
 
@@ -55,8 +52,7 @@ fn asset(
     let mut body = found.bytes.into_owned();
     if file == "index.html" && !found.gzpipped {
         let page = String::from_utf8_lossy(&body);
-        body =
-            page.replace("<title>Swagger UI</title>", &format!("<title>BFF for {name}</title>")).into_bytes();
+        body = page.replace("<title>Swagger UI</title>", &format!("<title>BFF for {name}</title>")).into_bytes();
     }
     let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
     let headers = response.headers_mut();

@@ -26,8 +26,7 @@ impl<'a> Book<'a> {
             return Value::Null;
         }
         trail.push(pointer(schema).unwrap_or_default());
-        let value =
-            given(schema).cloned().unwrap_or_else(|| self.build_named(self.open(schema), word, trail));
+        let value = given(schema).cloned().unwrap_or_else(|| self.build_named(self.open(schema), word, trail));
         trail.pop();
         value
     }
@@ -107,9 +106,7 @@ impl<'a> Book<'a> {
     pub(super) fn emptied(&self, schema: &'a Value, value: &Value) -> Value {
         let shape = self.open(schema);
         match value {
-            Value::Array(_) if shape.get("minItems").is_none_or(|least| least == 0) => {
-                Value::Array(Vec::new())
-            }
+            Value::Array(_) if shape.get("minItems").is_none_or(|least| least == 0) => Value::Array(Vec::new()),
             Value::Object(members) => {
                 let members = members.iter().map(|(name, member)| {
                     let emptied = match self.property(shape, name) {

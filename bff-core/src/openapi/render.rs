@@ -91,8 +91,7 @@ fn extensions_last(tree: &mut Tree) {
 fn arrange_examples(document: &mut Tree) {
     let schemas = document.at(&["components", "schemas"]).cloned().unwrap_or(Tree::Object(Vec::new()));
     let Some(paths) = document.get_mut("paths") else { return };
-    let responses =
-        paths.values_mut().flat_map(Tree::values_mut).filter_map(|path| path.get_mut("responses"));
+    let responses = paths.values_mut().flat_map(Tree::values_mut).filter_map(|path| path.get_mut("responses"));
     let contents = responses.flat_map(Tree::values_mut).filter_map(|response| response.get_mut("content"));
     for content in contents.flat_map(Tree::values_mut) {
         let Some(schema) = content.get("schema").cloned() else { continue };
@@ -165,9 +164,7 @@ impl Serialize for Tree {
         match self {
             Self::Leaf(value) => value.serialize(serializer),
             Self::List(items) => serializer.collect_seq(items),
-            Self::Object(members) => {
-                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
-            }
+            Self::Object(members) => serializer.collect_map(members.iter().map(|(name, value)| (name, value))),
         }
     }
 }

@@ -91,16 +91,13 @@ struct Nearby {
 #[utoipa::path(get, path = "/v1/stations/{id}", params(("id" = StationId, Path)), responses((status = OK, body = StationPage), Problems))]
 async fn station_page(page: Composer, Path(_id): Path<StationId>) -> Result<Json<StationPage>> {
     let nobody = async || -> Result<Station> { Err(crate::Error::new(crate::Kind::NotFound)) };
-    compose!(
-        page,
-        StationPage {
-            station: subject(nobody()),
-            weather: optional(async {
-                Ok(Weather { sky: Sky::Clear, celsius: -9, wind: None, warning: Some(Sky::Clouded) })
-            }),
-            nearby: fallback(async { Ok(nothing_near()) }, nothing_near),
-        }
-    )
+    compose!(page => StationPage {
+        station: subject(nobody()),
+        weather: optional(async {
+            Ok(Weather { sky: Sky::Clear, celsius: -9, wind: None, warning: Some(Sky::Clouded) })
+        }),
+        nearby: fallback(async { Ok(nothing_near()) }, nothing_near),
+    })
 }
 
 fn nothing_near() -> Nearby {
@@ -130,12 +127,9 @@ struct When {
 /// What leaves next
 #[utoipa::path(get, path = "/timetable", params(When), responses((status = OK, body = Timetable), Problems))]
 async fn timetable(page: Composer, Query(_when): Query<When>) -> Result<Json<Timetable>> {
-    compose!(
-        page,
-        Timetable {
-            lines: fallback(async { Ok(Lines { items: Vec::new() }) }, || Lines { items: Vec::new() }),
-        }
-    )
+    compose!(page => Timetable {
+        lines: fallback(async { Ok(Lines { items: Vec::new() }) }, || Lines { items: Vec::new() }),
+    })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

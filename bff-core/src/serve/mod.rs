@@ -190,7 +190,8 @@ pub async fn serve(
     .await;
     stop_management.notify_one();
     let _ = operators.await;
-    drained.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "requests were still in flight when drain_timeout ended"))
+    drained
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "requests were still in flight when drain_timeout ended"))
 }
 
 /// Accepts until `stop` ends; gives back the connections that are still open. The listener is closed by then.

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Answer, Call, Decoded};
 use super::collect;
-use super::wait::TOO_LITTLE;
 use super::stack::{self, Shared, Stack, Transport, Upstream};
+use super::wait::TOO_LITTLE;
 use super::{Path, UpstreamSettings};
 use crate::body::Body;
 use crate::clock;
@@ -76,7 +76,8 @@ impl Client {
     #[must_use]
     pub fn new(name: &str, settings: UpstreamSettings, shared: Arc<Shared>, transport: Transport) -> Self {
         let forwarded = settings.forwarded().into();
-        let upstream = Arc::new(Upstream { name: name.into(), settings, forwarded, shared, said_private: AtomicBool::new(false) });
+        let upstream =
+            Arc::new(Upstream { name: name.into(), settings, forwarded, shared, said_private: AtomicBool::new(false) });
         Self { stack: stack::build(&upstream, transport), upstream }
     }
 
@@ -212,7 +213,11 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
 }
 
 /// Sends a write so that nothing its caller does can cut it, and makes old what it may have changed.
-async fn write(client: &Client, request: Request<Body>, invalidates: &'static [&'static str]) -> Result<Response<Body>> {
+async fn write(
+    client: &Client,
+    request: Request<Body>,
+    invalidates: &'static [&'static str],
+) -> Result<Response<Body>> {
     let upstream = client.upstream.clone();
     let call: Option<&Call> = request.extensions().get();
     let scope = call.and_then(|call| call.scope.clone());

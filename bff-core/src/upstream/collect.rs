@@ -77,8 +77,11 @@ pub(super) fn run(decode: Decode, body: &Bytes) -> Result<super::call::Decoded> 
             serde_json::error::Category::Eof => "the JSON ends early",
             _ => "no JSON",
         };
-        Error::new(Kind::InvalidResponse)
-            .caused_by(format!("{what} at {at}, line {} column {}", inner.line(), inner.column()))
+        Error::new(Kind::InvalidResponse).caused_by(format!(
+            "{what} at {at}, line {} column {}",
+            inner.line(),
+            inner.column()
+        ))
     })
 }
 

@@ -78,9 +78,7 @@ where
 fn land(response: Response<Body>) -> Flown {
     let (mut parts, body) = response.into_parts();
     match (parts.extensions.remove::<Answer>(), body) {
-        (Some(answer), Body::Bytes(body)) => {
-            Ok(Landed { body, freshness: answer.freshness, decoded: answer.decoded })
-        }
+        (Some(answer), Body::Bytes(body)) => Ok(Landed { body, freshness: answer.freshness, decoded: answer.decoded }),
         _ => Err(Error::internal("an answer that was not collected cannot be shared")),
     }
 }

@@ -13,7 +13,11 @@ use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
 
-pub(super) async fn call<Inner>(upstream: Arc<Upstream>, request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
+pub(super) async fn call<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    mut inner: Inner,
+) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {

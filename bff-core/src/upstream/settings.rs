@@ -143,8 +143,15 @@ impl Check for UpstreamSettings {
         for name in &self.forward {
             let lower = name.to_ascii_lowercase();
             if name.parse::<HeaderName>().is_err() {
-                mistakes.note("forward", format!("{name:?} is no header name"), "use names such as \"accept-language\"");
-            } else if NEVER_FORWARDED.contains(&lower.as_str()) || lower.starts_with("x-user-") || lower == "x-client-id" {
+                mistakes.note(
+                    "forward",
+                    format!("{name:?} is no header name"),
+                    "use names such as \"accept-language\"",
+                );
+            } else if NEVER_FORWARDED.contains(&lower.as_str())
+                || lower.starts_with("x-user-")
+                || lower == "x-client-id"
+            {
                 mistakes.note("forward", format!("{name:?} is never passed on from a client"), "take it out");
             }
         }

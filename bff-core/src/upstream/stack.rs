@@ -72,7 +72,6 @@ pub(super) fn build(upstream: &Arc<Upstream>, transport: Transport) -> Stack {
         // Call span and metrics: outermost, so that what the store answers is counted too.
         .layer(around(up(), observe::call))
         // Variant (A-B, canary) stands here: it is part of the key, so the store has to know it.
-
         // Identity and forwarded headers: part of the key as well.
         .layer(around(up(), forward::forward))
         // Store: looked up before anybody waits; and a failure below may still be answered from it.
@@ -83,13 +82,10 @@ pub(super) fn build(upstream: &Arc<Upstream>, transport: Transport) -> Stack {
         // Flight: one call for everybody who asks the same.
         .layer(around(up(), flight::flight))
         // ── below this line nothing belongs to one caller ──
-
         // Shadow stands here: it mirrors calls, not attempts.
-
         // Call timeout: bounds everything that is done to make the call succeed.
         .layer(around((), timeout::call))
         // Retry (budget), hedge, breaker, bulkhead, balance, and ejection per host stand here.
-
         // Attempt span: one line in a trace for each time the network was asked.
         .layer(around(up(), observe::attempt))
         // Attempt timeout: a hanging host costs one attempt, not the call.

@@ -14,7 +14,11 @@ use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Reason, Result};
 use crate::fetched::Staleness;
 
-pub(super) async fn store<Inner>(upstream: Arc<Upstream>, request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
+pub(super) async fn store<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    mut inner: Inner,
+) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     Inner::Future: Send,

@@ -90,7 +90,9 @@ fn verdict(status: StatusCode) -> Verdict {
 fn no_answer(error: reqwest::Error) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
-    Error::new(kind).caused_by(error.without_url())
+    let never_sent = error.is_connect();
+    let error = Error::new(kind).caused_by(error.without_url());
+    if never_sent { error.never_sent() } else { error }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct Subtotal {
 #[utoipa::path(get, path = "/cart", responses((status = OK, body = Cart), Problems))]
 pub async fn cart(page: Composer, up: Upstreams) -> Result<Json<Cart>> {
     // Lines and subtotal ask for the same things; each is asked for once.
-    compose!(page, Cart {
+    compose!(page => Cart {
         lines: required(async {
             let cart = up.carts.cart().await?.into_inner();
             let ids: Vec<ProductId> = cart.lines.iter().map(|line| line.product_id.clone()).collect();
@@ -85,7 +85,8 @@ impl Subtotal {
             if quote.currency != total.currency {
                 return None;
             }
-            total.amount_minor = total.amount_minor.checked_add(quote.amount_minor.checked_mul(line.quantity.into())?)?;
+            total.amount_minor =
+                total.amount_minor.checked_add(quote.amount_minor.checked_mul(line.quantity.into())?)?;
         }
         Some(total)
     }

@@ -73,7 +73,7 @@ pub struct CartBadge {
 /// Home screen
 #[utoipa::path(get, path = "/home", responses((status = OK, body = Home), Problems))]
 pub async fn home(page: Composer, up: Upstreams) -> Result<Json<Home>> {
-    compose!(page, Home {
+    compose!(page => Home {
         profile: optional(up.accounts.profile()),
         promotions: fallback(up.promotions.at("home"), Banners::default),
         recommendations: fallback(up.recommendations.for_me(6), ForYou::default),

@@ -75,7 +75,7 @@ pub async fn orders(page: Composer, up: Upstreams, Query(which): Query<Which>) -
     if !(1..=LAST_PAGE).contains(&which.page) {
         return Err(Error::invalid(Input::Malformed, "?page", format!("write a number from 1 to {LAST_PAGE}")));
     }
-    compose!(page, OrderList {
+    compose!(page => OrderList {
         orders: required(async {
             let orders = up.orders.list(which.page, SIZE).await?.into_inner().items;
             let ids = orders.iter().flat_map(|order| &order.lines).map(|line| line.product_id.clone());

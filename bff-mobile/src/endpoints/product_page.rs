@@ -72,7 +72,7 @@ pub struct Related {
 /// Product page
 #[utoipa::path(get, path = "/product-page/{id}", params(("id" = ProductId, Path)), responses((status = OK, body = ProductPage), Problems))]
 pub async fn product_page(page: Composer, up: Upstreams, Path(id): Path<ProductId>) -> Result<Json<ProductPage>> {
-    compose!(page, ProductPage {
+    compose!(page => ProductPage {
         product: subject(up.catalog.product(&id)),
         price: required(up.pricing.quote(&id)),
         stock: optional(up.inventory.stock(&id)),

@@ -73,7 +73,7 @@ pub async fn search(page: Composer, up: Upstreams, Query(wish): Query<SearchFor>
     if !(1..=LAST_PAGE).contains(&wish.page) {
         return Err(Error::invalid(Input::Malformed, "?page", format!("write a number from 1 to {LAST_PAGE}")));
     }
-    compose!(page, Search {
+    compose!(page => Search {
         results: required(async {
             let found = up.catalog.search(words, wish.page, SIZE).await?.into_inner();
             let ids: Vec<ProductId> = found.items.iter().map(|product| product.id.clone()).collect();

@@ -84,9 +84,7 @@ async fn commands_that_only_tell() {
 
     let (code, effective, errors) = run(&["config", "--set", "cache.capacity=1 MiB"]).await;
     assert_eq!((code, errors.as_str()), (0, ""));
-    for line in
-        ["# from --set", "config/mobile.toml", "[upstreams.catalog]", "url = \"http://127.0.0.1:9001\""]
-    {
+    for line in ["# from --set", "config/mobile.toml", "[upstreams.catalog]", "url = \"http://127.0.0.1:9001\""] {
         assert!(effective.contains(line), "{line}: {effective}");
     }
     // What stands in a file of its own is a secret.
@@ -100,11 +98,7 @@ async fn commands_that_only_tell() {
     assert!(effective.contains("audiences = ") && effective.contains("********"), "{effective}");
     assert!(!effective.contains("canary"), "{effective}");
     let (code, _, errors) = run(&["config", "--set", "auth.issuers.main.client_secret=canary-secret"]).await;
-    assert_eq!(
-        (code, errors.contains("client_secret"), errors.contains("canary")),
-        (2, true, false),
-        "{errors}"
-    );
+    assert_eq!((code, errors.contains("client_secret"), errors.contains("canary")), (2, true, false), "{errors}");
     assert_eq!(run(&["check"]).await, (0, "ok\n".to_owned(), String::new()));
     let (code, help, _) = run(&["--help"]).await;
     assert_eq!((code, help.contains("openapi")), (0, true));

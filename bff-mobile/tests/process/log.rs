@@ -23,13 +23,8 @@ async fn no_secret_is_ever_said() {
                 .header("x-api-key", "canary-key")
         };
         for token in [good.as_str(), &expired, &tampered, "canary-opaque", "canary.three.parts"] {
-            for path in [
-                "/home",
-                "/orders",
-                "/cart",
-                "/product-page/42",
-                "/search?q=kettle&access_token=canary-query",
-            ] {
+            for path in ["/home", "/orders", "/cart", "/product-page/42", "/search?q=kettle&access_token=canary-query"]
+            {
                 ask(path).bearer_auth(token).send().await.unwrap();
             }
         }
@@ -40,10 +35,8 @@ async fn no_secret_is_ever_said() {
             r#"{"product_id":"canary product","quantity":1}"#,
             "canary-body",
         ] {
-            let post = client
-                .post(process.url("/cart/items"))
-                .bearer_auth(&good)
-                .header("content-type", "application/json");
+            let post =
+                client.post(process.url("/cart/items")).bearer_auth(&good).header("content-type", "application/json");
             post.header("idempotency-key", "canary-idempotency").body(body).send().await.unwrap();
         }
         // Backends that fail, and say why.
@@ -85,15 +78,8 @@ async fn one_request_is_one_line() {
         let mut send = async |path: &[u8], headers: &[u8], body: &[u8]| {
             let method = if body.is_empty() { "GET" } else { "POST" };
             let end = format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len());
-            let request = [
-                method.as_bytes(),
-                b" ",
-                path,
-                b" HTTP/1.1\r\nhost: shop\r\n",
-                headers,
-                end.as_bytes(),
-                body,
-            ];
+            let request =
+                [method.as_bytes(), b" ", path, b" HTTP/1.1\r\nhost: shop\r\n", headers, end.as_bytes(), body];
             let answer = process.raw(&request.concat()).await;
             // What hyper refuses by itself has neither an id nor a log line.
             asked += usize::from(answer.to_ascii_lowercase().contains("\r\nx-request-id: "));
@@ -146,13 +132,9 @@ async fn one_request_is_one_line() {
         assert_eq!(output.len(), asked + 3, "{output:#?}");
         for line in &output {
             let text = line.strip_suffix('\n').unwrap();
-            assert!(
-                !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{85}')),
-                "{text:?}"
-            );
+            assert!(!text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{85}')), "{text:?}");
             if format == "json" {
-                let line: Value =
-                    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+                let line: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
                 assert!(line["level"].is_string(), "{line}");
             }
         }

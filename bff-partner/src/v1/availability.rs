@@ -49,7 +49,7 @@ pub async fn availability(
     up: Upstreams,
     Path(id): Path<ProductId>,
 ) -> Result<Json<ProductAvailability>> {
-    compose!(page, ProductAvailability { availability: subject(up.inventory.stock(&id)) })
+    compose!(page => ProductAvailability { availability: subject(up.inventory.stock(&id)) })
 }
 
 impl From<inventory::Stock> for Availability {

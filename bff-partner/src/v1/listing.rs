@@ -71,25 +71,18 @@ pub struct ListedProduct {
 
 /// All products, a slice at a time
 #[utoipa::path(get, path = "/v1/products", params(Which), responses((status = OK, body = ProductList), Problems))]
-pub async fn products(
-    page: Composer,
-    up: Upstreams,
-    Query(which): Query<Which>,
-) -> Result<Json<ProductList>> {
+pub async fn products(page: Composer, up: Upstreams, Query(which): Query<Which>) -> Result<Json<ProductList>> {
     if !(1..=MOST).contains(&which.limit) {
         return Err(Error::invalid(Input::Malformed, "?limit", format!("write a number from 1 to {MOST}")));
     }
-    compose!(
-        page,
-        ProductList {
-            products: required(async {
-                let after = which.after.as_ref();
-                let slice =
-                    up.catalog.list(after, which.limit, None).await.map_err(|error| refused(error, after))?;
-                Ok(priced(&page, &up, slice.into_inner()).await)
-            }),
-        }
-    )
+    compose!(page => ProductList {
+        products: required(async {
+            let after = which.after.as_ref();
+            let slice =
+                up.catalog.list(after, which.limit, None).await.map_err(|error| refused(error, after))?;
+            Ok(priced(&page, &up, slice.into_inner()).await)
+        }),
+    })
 }
 
 /// A cursor that the catalog does not take never came from it.
@@ -104,10 +97,8 @@ fn refused(error: Error, after: Option<&ProductId>) -> Error {
 async fn priced(page: &Composer, up: &Upstreams, slice: catalog::Slice) -> Slice {
     let ids: Vec<ProductId> = slice.items.iter().map(|product| product.id.clone()).collect();
     let quotes = async |ids| up.pricing.quotes(ids).await;
-    let prices =
-        page.batch("products.items.price", ids, quotes, |quote: &Quote| quote.product_id.clone()).await;
-    let listed =
-        |product: catalog::Product| ListedProduct { price: prices.view(&product.id), ..product.into() };
+    let prices = page.batch("products.items.price", ids, quotes, |quote: &Quote| quote.product_id.clone()).await;
+    let listed = |product: catalog::Product| ListedProduct { price: prices.view(&product.id), ..product.into() };
     Slice { items: slice.items.into_iter().map(listed).collect(), next: slice.next }
 }
 

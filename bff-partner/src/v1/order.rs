@@ -66,23 +66,19 @@ pub struct OrderedProduct {
 /// One order
 #[utoipa::path(get, path = "/v1/orders/{id}", params(("id" = OrderId, Path)), responses((status = OK, body = OrderDetails), Problems))]
 pub async fn order(page: Composer, up: Upstreams, Path(id): Path<OrderId>) -> Result<Json<OrderDetails>> {
-    compose!(
-        page,
-        OrderDetails {
-            order: subject(async {
-                let order = up.orders.order(&id).await?.into_inner();
-                Ok(joined(&page, &up, order).await)
-            }),
-        }
-    )
+    compose!(page => OrderDetails {
+        order: subject(async {
+            let order = up.orders.order(&id).await?.into_inner();
+            Ok(joined(&page, &up, order).await)
+        }),
+    })
 }
 
 /// Joins all lines with their products: one call, however many.
 async fn joined(page: &Composer, up: &Upstreams, order: orders::Order) -> Order {
     let ids: Vec<ProductId> = order.lines.iter().map(|line| line.product_id.clone()).collect();
     let products = async |ids| up.catalog.products(ids).await;
-    let products =
-        page.batch("order.lines.product", ids, products, |one: &catalog::Product| one.id.clone()).await;
+    let products = page.batch("order.lines.product", ids, products, |one: &catalog::Product| one.id.clone()).await;
     let line = |line: orders::Line| Line { product: products.view(&line.product_id), ..line.into() };
     Order {
         id: order.id,
@@ -96,12 +92,7 @@ async fn joined(page: &Composer, up: &Upstreams, order: orders::Order) -> Order 
 
 impl From<orders::Line> for Line {
     fn from(line: orders::Line) -> Self {
-        Self {
-            product_id: line.product_id,
-            quantity: line.quantity,
-            amount_minor: line.amount_minor,
-            product: None,
-        }
+        Self { product_id: line.product_id, quantity: line.quantity, amount_minor: line.amount_minor, product: None }
     }
 }
 

@@ -78,15 +78,8 @@ pub struct Image {
 
 /// One product
 #[utoipa::path(get, path = "/v1/products/{id}", params(("id" = ProductId, Path)), responses((status = OK, body = ProductDetails), Problems))]
-pub async fn product(
-    page: Composer,
-    up: Upstreams,
-    Path(id): Path<ProductId>,
-) -> Result<Json<ProductDetails>> {
-    compose!(
-        page,
-        ProductDetails { product: subject(up.catalog.product(&id)), price: required(up.pricing.quote(&id)) }
-    )
+pub async fn product(page: Composer, up: Upstreams, Path(id): Path<ProductId>) -> Result<Json<ProductDetails>> {
+    compose!(page => ProductDetails { product: subject(up.catalog.product(&id)), price: required(up.pricing.quote(&id))})
 }
 
 impl From<catalog::Product> for Product {

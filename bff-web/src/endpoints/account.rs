@@ -96,23 +96,20 @@ pub struct OrderLine {
 /// Account page
 #[utoipa::path(get, path = "/account", responses((status = OK, body = Account), Problems))]
 pub async fn account(page: Composer, up: Upstreams) -> Result<Json<Account>> {
-    compose!(
-        page,
-        Account {
-            profile: subject(up.accounts.profile()),
-            orders: optional(async {
-                let last = up.orders.list(1, ORDERS).await?.into_inner();
-                Ok(LastOrders { items: joined(&page, &up, last.items).await, total: last.total })
-            }),
-            recommendations: fallback(
-                async {
-                    let items = up.recommendations.for_me(SUGGESTIONS).await?.into_inner();
-                    Ok(Suggestions::priced(&page, &up, "recommendations.items.price", items).await)
-                },
-                Suggestions::default,
-            ),
-        }
-    )
+    compose!(page => Account {
+        profile: subject(up.accounts.profile()),
+        orders: optional(async {
+            let last = up.orders.list(1, ORDERS).await?.into_inner();
+            Ok(LastOrders { items: joined(&page, &up, last.items).await, total: last.total })
+        }),
+        recommendations: fallback(
+            async {
+                let items = up.recommendations.for_me(SUGGESTIONS).await?.into_inner();
+                Ok(Suggestions::priced(&page, &up, "recommendations.items.price", items).await)
+            },
+            Suggestions::default,
+        ),
+    })
 }
 
 /// Joins the lines of all orders with their products: one call, however many.
@@ -120,9 +117,8 @@ async fn joined(page: &Composer, up: &Upstreams, orders: Vec<orders::Order>) -> 
     let ids: Vec<ProductId> =
         orders.iter().flat_map(|order| &order.lines).map(|line| line.product_id.clone()).collect();
     let products = async |ids| up.catalog.products(ids).await;
-    let products = page
-        .batch("orders.items.lines.product", ids, products, |one: &catalog::Product| one.id.clone())
-        .await;
+    let products =
+        page.batch("orders.items.lines.product", ids, products, |one: &catalog::Product| one.id.clone()).await;
     let line = |line: orders::Line| OrderLine { product: products.view(&line.product_id), ..line.into() };
     let order = |order: orders::Order| Order {
         id: order.id,
@@ -149,11 +145,6 @@ impl From<accounts::Profile> for Profile {
 
 impl From<orders::Line> for OrderLine {
     fn from(line: orders::Line) -> Self {
-        Self {
-            product_id: line.product_id,
-            quantity: line.quantity,
-            amount_minor: line.amount_minor,
-            product: None,
-        }
+        Self { product_id: line.product_id, quantity: line.quantity, amount_minor: line.amount_minor, product: None }
     }
 }

@@ -55,20 +55,17 @@ pub struct Subtotal {
 #[utoipa::path(get, path = "/cart", responses((status = OK, body = Cart), Problems))]
 pub async fn cart(page: Composer, up: Upstreams) -> Result<Json<Cart>> {
     // Lines and subtotal ask for the same things; each is asked for once.
-    compose!(
-        page,
-        Cart {
-            lines: required(async {
-                let cart = up.carts.cart().await?.into_inner();
-                Ok(lines(&page, &up, cart.lines).await)
-            }),
-            subtotal: optional(async {
-                let cart = up.carts.cart().await?;
-                let quotes = up.pricing.quotes(ids(&cart.lines)).await?;
-                Subtotal::of(&cart.lines, &quotes).ok_or_else(|| Error::new(Kind::NotFound))
-            }),
-        }
-    )
+    compose!(page => Cart {
+        lines: required(async {
+            let cart = up.carts.cart().await?.into_inner();
+            Ok(lines(&page, &up, cart.lines).await)
+        }),
+        subtotal: optional(async {
+            let cart = up.carts.cart().await?;
+            let quotes = up.pricing.quotes(ids(&cart.lines)).await?;
+            Subtotal::of(&cart.lines, &quotes).ok_or_else(|| Error::new(Kind::NotFound))
+        }),
+    })
 }
 
 /// Joins all lines with their products, prices and stock: three calls at once, however many lines.

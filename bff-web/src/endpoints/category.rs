@@ -66,22 +66,19 @@ pub async fn category(
     Query(which): Query<Which>,
 ) -> Result<Json<CategoryPage>> {
     paging::check(which.page)?;
-    compose!(
-        page,
-        CategoryPage {
-            category: subject(async {
-                let found = up.catalog.category(&slug, which.page, paging::SIZE).await?.into_inner();
-                let paths = Paths { price: "category.items.price", stock: "category.items.stock" };
-                Ok(Category {
-                    items: offers(&page, &up, paths, found.items).await,
-                    slug: found.category.slug,
-                    name: found.category.name,
-                    page: found.page,
-                    size: found.size,
-                    total: found.total,
-                })
-            }),
-            promotions: fallback(up.promotions.at("category"), Banners::default),
-        }
-    )
+    compose!(page => CategoryPage {
+        category: subject(async {
+            let found = up.catalog.category(&slug, which.page, paging::SIZE).await?.into_inner();
+            let paths = Paths { price: "category.items.price", stock: "category.items.stock" };
+            Ok(Category {
+                items: offers(&page, &up, paths, found.items).await,
+                slug: found.category.slug,
+                name: found.category.name,
+                page: found.page,
+                size: found.size,
+                total: found.total,
+            })
+        }),
+        promotions: fallback(up.promotions.at("category"), Banners::default),
+    })
 }

@@ -52,21 +52,18 @@ pub struct CartSummary {
 /// Home page
 #[utoipa::path(get, path = "/home", responses((status = OK, body = Home), Problems))]
 pub async fn home(page: Composer, up: Upstreams) -> Result<Json<Home>> {
-    compose!(
-        page,
-        Home {
-            profile: optional(up.accounts.profile()),
-            promotions: fallback(up.promotions.at("home"), Banners::default),
-            recommendations: fallback(
-                async {
-                    let items = up.recommendations.for_me(12).await?.into_inner();
-                    Ok(Suggestions::priced(&page, &up, "recommendations.items.price", items).await)
-                },
-                Suggestions::default,
-            ),
-            cart: optional(up.carts.cart()),
-        }
-    )
+    compose!(page => Home {
+        profile: optional(up.accounts.profile()),
+        promotions: fallback(up.promotions.at("home"), Banners::default),
+        recommendations: fallback(
+            async {
+                let items = up.recommendations.for_me(12).await?.into_inner();
+                Ok(Suggestions::priced(&page, &up, "recommendations.items.price", items).await)
+            },
+            Suggestions::default,
+        ),
+        cart: optional(up.carts.cart()),
+    })
 }
 
 impl From<accounts::Profile> for Greeting {

@@ -130,33 +130,26 @@ pub struct Review {
 
 /// Product page
 #[utoipa::path(get, path = "/product-page/{id}", params(("id" = ProductId, Path)), responses((status = OK, body = ProductPage), Problems))]
-pub async fn product_page(
-    page: Composer,
-    up: Upstreams,
-    Path(id): Path<ProductId>,
-) -> Result<Json<ProductPage>> {
-    compose!(
-        page,
-        ProductPage {
-            product: subject(up.catalog.product(&id)),
-            price: required(up.pricing.quote(&id)),
-            stock: optional(up.inventory.stock(&id)),
-            reviews: optional(async {
-                // Not `try_join!`: where both fail, the summary says why, whoever was first.
-                let (summary, list) =
-                    futures::join!(up.reviews.summary(&id), up.reviews.list(&id, 1, REVIEWS));
-                Ok(Reviews::from((summary?.into_inner(), list?.into_inner())))
-            }),
-            related: fallback(
-                async {
-                    let category = up.catalog.product(&id).await?.into_inner().category;
-                    let items = up.recommendations.like(&category, Some(&id), RELATED).await?.into_inner();
-                    Ok(Suggestions::priced(&page, &up, "related.items.price", items).await)
-                },
-                Suggestions::default,
-            ),
-        }
-    )
+pub async fn product_page(page: Composer, up: Upstreams, Path(id): Path<ProductId>) -> Result<Json<ProductPage>> {
+    compose!(page => ProductPage {
+        product: subject(up.catalog.product(&id)),
+        price: required(up.pricing.quote(&id)),
+        stock: optional(up.inventory.stock(&id)),
+        reviews: optional(async {
+            // Not `try_join!`: where both fail, the summary says why, whoever was first.
+            let (summary, list) =
+                futures::join!(up.reviews.summary(&id), up.reviews.list(&id, 1, REVIEWS));
+            Ok(Reviews::from((summary?.into_inner(), list?.into_inner())))
+        }),
+        related: fallback(
+            async {
+                let category = up.catalog.product(&id).await?.into_inner().category;
+                let items = up.recommendations.like(&category, Some(&id), RELATED).await?.into_inner();
+                Ok(Suggestions::priced(&page, &up, "related.items.price", items).await)
+            },
+            Suggestions::default,
+        ),
+    })
 }
 
 impl From<catalog::Product> for Product {

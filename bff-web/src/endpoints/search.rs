@@ -52,30 +52,23 @@ pub struct Results {
 
 /// Search page
 #[utoipa::path(get, path = "/search", params(SearchFor), responses((status = OK, body = SearchPage), Problems))]
-pub async fn search(
-    page: Composer,
-    up: Upstreams,
-    Query(wish): Query<SearchFor>,
-) -> Result<Json<SearchPage>> {
+pub async fn search(page: Composer, up: Upstreams, Query(wish): Query<SearchFor>) -> Result<Json<SearchPage>> {
     let words = wish.q.trim();
     if words.is_empty() || words.chars().count() > 200 {
         return Err(Error::invalid(Input::Malformed, "?q", "write 1 to 200 characters"));
     }
     paging::check(wish.page)?;
-    compose!(
-        page,
-        SearchPage {
-            results: required(async {
-                let found = up.catalog.search(words, wish.page, paging::SIZE).await?.into_inner();
-                let paths = Paths { price: "results.items.price", stock: "results.items.stock" };
-                Ok(Results {
-                    items: offers(&page, &up, paths, found.items).await,
-                    query: found.query,
-                    page: found.page,
-                    size: found.size,
-                    total: found.total,
-                })
-            }),
-        }
-    )
+    compose!(page => SearchPage {
+        results: required(async {
+            let found = up.catalog.search(words, wish.page, paging::SIZE).await?.into_inner();
+            let paths = Paths { price: "results.items.price", stock: "results.items.stock" };
+            Ok(Results {
+                items: offers(&page, &up, paths, found.items).await,
+                query: found.query,
+                page: found.page,
+                size: found.size,
+                total: found.total,
+            })
+        }),
+    })
 }

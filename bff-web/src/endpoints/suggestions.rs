@@ -42,8 +42,7 @@ impl Suggestions {
         let ids = items.iter().map(|item| item.product_id.clone());
         let quotes = async |ids| up.pricing.quotes(ids).await;
         let prices = page.batch(path, ids, quotes, |quote: &Quote| quote.product_id.clone()).await;
-        let priced =
-            |item: recommendations::Item| Suggestion { price: prices.view(&item.product_id), ..item.into() };
+        let priced = |item: recommendations::Item| Suggestion { price: prices.view(&item.product_id), ..item.into() };
         Self { items: items.into_iter().map(priced).collect() }
     }
 }

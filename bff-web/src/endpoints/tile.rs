@@ -81,11 +81,7 @@ impl From<catalog::Image> for Image {
 
 impl From<pricing::Quote> for Price {
     fn from(quote: pricing::Quote) -> Self {
-        Self {
-            amount_minor: quote.amount_minor,
-            currency: quote.currency,
-            list_amount_minor: quote.list_amount_minor,
-        }
+        Self { amount_minor: quote.amount_minor, currency: quote.currency, list_amount_minor: quote.list_amount_minor }
     }
 }
 

@@ -97,10 +97,7 @@ fn add(call: &Call<'_>, world: &World, carts: &Carts) -> Result<Reply, Problem> 
     let mut state = carts.state();
     if let Some(done) = key.as_ref().and_then(|key| state.done.get(key)) {
         if done.request != *call.body() {
-            return Err(Problem::new(
-                StatusCode::CONFLICT,
-                "this Idempotency-Key was used with another body",
-            ));
+            return Err(Problem::new(StatusCode::CONFLICT, "this Idempotency-Key was used with another body"));
         }
         return Ok(done.answer.clone().with(http::HeaderName::from_static("idempotent-replayed"), "true"));
     }
@@ -136,8 +133,7 @@ impl State {
     fn cart(&mut self, user: &str, world: &World) -> &mut Cart {
         self.carts.entry(user.to_owned()).or_insert_with(|| {
             let (lines, updated_at) = world.first_cart(user);
-            let lines =
-                lines.into_iter().map(|(product_id, quantity)| Line { product_id, quantity }).collect();
+            let lines = lines.into_iter().map(|(product_id, quantity)| Line { product_id, quantity }).collect();
             Cart { user_id: user.to_owned(), lines, updated_at }
         })
     }
@@ -164,11 +160,7 @@ impl Cart {
     }
 
     /// Changes the line of a product; 404 where the cart has none.
-    fn change(
-        &mut self,
-        product_id: &str,
-        change: impl FnOnce(&mut Vec<Line>, usize),
-    ) -> Result<Reply, Problem> {
+    fn change(&mut self, product_id: &str, change: impl FnOnce(&mut Vec<Line>, usize)) -> Result<Reply, Problem> {
         let at = self
             .lines
             .iter()

@@ -56,8 +56,7 @@ pub(super) fn answer(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
         }
         ["products", id] => {
             call.reads_only()?;
-            let product =
-                world.product(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
+            let product = world.product(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
             Ok(Reply::cached(product, PRODUCTS))
         }
         ["categories"] => {
@@ -90,16 +89,14 @@ fn list(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
     {
         return Err(Problem::bad_request(format!("there is no category `{slug}`")));
     }
-    let mut rest =
-        world.products.iter().skip(after).filter(|product| slug.is_none_or(|slug| product.category == slug));
+    let mut rest = world.products.iter().skip(after).filter(|product| slug.is_none_or(|slug| product.category == slug));
     let products: Vec<_> = rest.by_ref().take(limit).collect();
     let next = rest.next().and(products.last()).map(|last| last.id.as_str());
     Ok(Reply::cached(&Slice { products, next }, PRODUCTS))
 }
 
 fn category(slug: &str, call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
-    let category =
-        world.category(slug).ok_or_else(|| Problem::not_found(format!("there is no category `{slug}`")))?;
+    let category = world.category(slug).ok_or_else(|| Problem::not_found(format!("there is no category `{slug}`")))?;
     let page = call.page()?;
     let all: Vec<_> = world.products.iter().filter(|product| product.category == slug).collect();
     let total = all.len();

@@ -102,10 +102,11 @@ fn wanted(fields: Fields) -> Result<TokenRequest, Problem> {
             "tenant" => wanted.tenant = Some(one()),
             "client" | "client_id" => wanted.client = Some(one()),
             "ttl_seconds" | "ttl" => {
-                wanted.ttl_seconds =
-                    one().parse().ok().filter(|ttl| (1..=MAX_TTL_SECONDS).contains(ttl)).ok_or_else(
-                        || Problem::bad_request(format!("{name} must be from 1 to {MAX_TTL_SECONDS}")),
-                    )?;
+                wanted.ttl_seconds = one()
+                    .parse()
+                    .ok()
+                    .filter(|ttl| (1..=MAX_TTL_SECONDS).contains(ttl))
+                    .ok_or_else(|| Problem::bad_request(format!("{name} must be from 1 to {MAX_TTL_SECONDS}")))?;
             }
             "grant_type" => {}
             _ => {

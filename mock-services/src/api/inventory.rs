@@ -24,8 +24,7 @@ pub(super) fn answer(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
         }
         ["stock", id] => {
             call.reads_only()?;
-            let found =
-                world.stock(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
+            let found = world.stock(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
             Ok(Reply::cached(found, CACHE))
         }
         _ => Err(call.unknown_path()),

@@ -48,8 +48,7 @@ pub(super) fn answer(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
 
 /// Whether the caller is a partner and the order belongs to its tenant.
 fn is_partners(order: &Order, call: &Call<'_>) -> bool {
-    let partner = call
-        .header("x-user-roles")
-        .is_some_and(|roles| roles.split(',').any(|role| role.trim() == "partner"));
+    let partner =
+        call.header("x-user-roles").is_some_and(|roles| roles.split(',').any(|role| role.trim() == "partner"));
     partner && order.tenant.is_some() && order.tenant == call.header("x-user-tenant")
 }

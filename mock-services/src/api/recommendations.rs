@@ -41,8 +41,7 @@ pub(super) fn answer(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
 
 fn like(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
     let slug = call.param("category").ok_or_else(|| Problem::bad_request("category is missing"))?;
-    let category =
-        world.category(slug).ok_or_else(|| Problem::not_found(format!("there is no category `{slug}`")))?;
+    let category = world.category(slug).ok_or_else(|| Problem::not_found(format!("there is no category `{slug}`")))?;
     let exclude = call.param("exclude");
     let limit = call.number("limit", 8, 1..=50)?;
     let mut rng = world.source_of(category.slug);

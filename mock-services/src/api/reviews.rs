@@ -29,14 +29,10 @@ pub(super) fn answer(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
         }
         ["products", id, "reviews"] => {
             call.reads_only()?;
-            let all =
-                world.reviews(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
+            let all = world.reviews(id).ok_or_else(|| Problem::not_found(format!("there is no product `{id}`")))?;
             let page = call.page()?;
             let reviews = page.of(all.iter());
-            Ok(Reply::cached(
-                &ReviewPage { reviews, page: page.page, size: page.size, total: all.len() },
-                CACHE,
-            ))
+            Ok(Reply::cached(&ReviewPage { reviews, page: page.page, size: page.size, total: all.len() }, CACHE))
         }
         _ => Err(call.unknown_path()),
     }

@@ -109,10 +109,7 @@ impl RequestLog {
             state.oldest + state.ring.len() as u64 - 1
         };
         self.changed.notify_waiters();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a stand-alone crate; a log entry says how long it really took"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a stand-alone crate; a log entry says how long it really took")]
         let since = Instant::now();
         Entry { log: Arc::clone(self), connection, number, since, ended: false }
     }

@@ -43,8 +43,7 @@ pub(super) fn quotes(seed: u64) -> Vec<Quote> {
             let cents = [90, 95, 99, 0][rng.usize(..4)];
             let amount_minor = euros * 100 + cents;
             let reduced = rng.f64() < 0.25;
-            let list_amount_minor =
-                reduced.then(|| (amount_minor * rng.u64(110..150) / 100 / 100) * 100 + 95);
+            let list_amount_minor = reduced.then(|| (amount_minor * rng.u64(110..150) / 100 / 100) * 100 + 95);
             Quote {
                 product_id: number.to_string(),
                 amount_minor,

@@ -74,15 +74,7 @@ fn status(age: i64, rng: &mut fastrand::Rng) -> &'static str {
         ..=6 => "placed",
         7..=12 => "packed",
         13..=30 => "shipped",
-        _ => [
-            "delivered",
-            "delivered",
-            "delivered",
-            "delivered",
-            "delivered",
-            "delivered",
-            "returned",
-            "cancelled",
-        ][rng.usize(..8)],
+        _ => ["delivered", "delivered", "delivered", "delivered", "delivered", "delivered", "returned", "cancelled"]
+            [rng.usize(..8)],
     }
 }

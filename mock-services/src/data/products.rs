@@ -107,10 +107,8 @@ fn product(number: usize, rng: &mut fastrand::Rng) -> Product {
         .collect();
 
     let search_name = name.to_lowercase();
-    let search_text =
-        format!("{search_name} {brand} {} {} {description}", range.slug, range.name).to_lowercase();
-    let letters: String =
-        brand.chars().filter(char::is_ascii_alphabetic).take(3).collect::<String>().to_uppercase();
+    let search_text = format!("{search_name} {brand} {} {} {description}", range.slug, range.name).to_lowercase();
+    let letters: String = brand.chars().filter(char::is_ascii_alphabetic).take(3).collect::<String>().to_uppercase();
     Product {
         id: number.to_string(),
         sku: format!("{letters}-{model}-{number:05}"),
@@ -156,9 +154,9 @@ fn fill(text: &str, kind: &str, attributes: &[Attribute]) -> String {
 /// Lower case, except for names and units that are written in capitals.
 fn plain(value: &str) -> String {
     const KEPT: [&str; 11] = ["Bluetooth", "USB-C", "PBT", "ABS", "AA", "4D", "2D", "W", "K", "°C", "GHz"];
-    let words = value.split(' ').map(|word| {
-        if KEPT.contains(&word.trim_end_matches(',')) { word.to_owned() } else { word.to_lowercase() }
-    });
+    let words = value
+        .split(' ')
+        .map(|word| if KEPT.contains(&word.trim_end_matches(',')) { word.to_owned() } else { word.to_lowercase() });
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -36,13 +36,7 @@ pub(super) static PROMOTIONS: [Promotion; 8] = [
         "Kettles and coffee makers up to 30 % off",
         "/categories/kettles"
     ),
-    banner!(
-        "home",
-        "new-season",
-        "Out of the door",
-        "New running shoes for wet roads",
-        "/categories/running-shoes"
-    ),
+    banner!("home", "new-season", "Out of the door", "New running shoes for wet roads", "/categories/running-shoes"),
     banner!(
         "home",
         "quiet-desk",
@@ -52,13 +46,7 @@ pub(super) static PROMOTIONS: [Promotion; 8] = [
     ),
     banner!("home", "sleep-well", "Sleep well", "Washed linen in five colours", "/categories/bed-linen"),
     banner!("category", "free-delivery", "Free delivery", "On orders above 50 €", "/delivery"),
-    banner!(
-        "category",
-        "refill",
-        "Leave the plastic",
-        "Bottles that last for years",
-        "/categories/water-bottles"
-    ),
+    banner!("category", "refill", "Leave the plastic", "Bottles that last for years", "/categories/water-bottles"),
     banner!("cart", "bundle", "One more thing", "Add a pan and save 10 %", "/categories/frying-pans"),
     banner!("product", "repair", "Made to be repaired", "Spare parts for ten years", "/repairs"),
 ];

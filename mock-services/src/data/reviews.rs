@@ -72,14 +72,7 @@ pub(super) fn reviews(seed: u64, users: &[Profile]) -> Vec<Vec<Review>> {
         .collect()
 }
 
-fn review(
-    id: String,
-    number: usize,
-    stars: u8,
-    age: i64,
-    users: &[Profile],
-    rng: &mut fastrand::Rng,
-) -> Review {
+fn review(id: String, number: usize, stars: u8, age: i64, users: &[Profile], rng: &mut fastrand::Rng) -> Review {
     let range = products::range_of(number);
     let titles: [&str; 4] = match stars {
         1 => ["Disappointed", "Not for me", "Sent it back", "Broke too soon"],

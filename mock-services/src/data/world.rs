@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{
-    Category, Order, Product, Profile, Promotion, Quote, Review, Stock, Summary, minutes_ago, offers, orders,
-    products, promotions, reviews, source, users,
+    Category, Order, Product, Profile, Promotion, Quote, Review, Stock, Summary, minutes_ago, offers, orders, products,
+    promotions, reviews, source, users,
 };
 
 /// All data of the shop. It never changes; carts keep their changes to themselves.
@@ -88,9 +88,9 @@ impl World {
     /// A random source that belongs to this seed and `name`: the same for the same two.
     pub(crate) fn source_of(&self, name: &str) -> fastrand::Rng {
         // FNV-1a.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         source(self.seed, hash)
     }
 

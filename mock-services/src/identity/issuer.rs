@@ -145,18 +145,13 @@ impl Issuer {
     }
 
     /// A signed token, where the subject is known.
-    pub(crate) fn mint(
-        &self,
-        wanted: &TokenRequest,
-        knows_user: impl Fn(&str) -> bool,
-    ) -> Result<String, TokenError> {
+    pub(crate) fn mint(&self, wanted: &TokenRequest, knows_user: impl Fn(&str) -> bool) -> Result<String, TokenError> {
         let partner = wanted.subject == PARTNER;
         if !partner && !knows_user(&wanted.subject) {
             return Err(TokenError::UnknownSubject(wanted.subject.clone()));
         }
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let roles =
-            wanted.roles.clone().unwrap_or_else(|| owned(&[if partner { "partner" } else { "user" }]));
+        let roles = wanted.roles.clone().unwrap_or_else(|| owned(&[if partner { "partner" } else { "user" }]));
         let scopes = wanted
             .scopes
             .clone()
@@ -178,10 +173,7 @@ impl Issuer {
             client_id: wanted.client.as_deref().unwrap_or(if partner { PARTNER } else { "mock-login" }),
         };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let key = keys
-            .current
-            .for_alg(&wanted.alg)
-            .ok_or_else(|| TokenError::UnknownAlgorithm(wanted.alg.clone()))?;
+        let key = keys.current.for_alg(&wanted.alg).ok_or_else(|| TokenError::UnknownAlgorithm(wanted.alg.clone()))?;
         let mut header = Header::new(key.alg);
         header.kid = Some(key.kid.clone());
         jsonwebtoken::encode(&header, &claims, &key.private).map_err(TokenError::Signing)

@@ -50,12 +50,7 @@ impl Answer {
 }
 
 /// A request with headers and a JSON body, either of which may be empty.
-pub(crate) async fn ask(
-    method: &str,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> reqwest::Result<Answer> {
+pub(crate) async fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> reqwest::Result<Answer> {
     let mut request = CLIENT.with(Client::clone).request(Method::from_bytes(method.as_bytes()).unwrap(), url);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -34,10 +34,7 @@ async fn product_42_is_a_kettle_with_everything() {
     let reviews = get(&running, Service::Reviews, "/products/42/reviews?size=3").await.json();
     assert_eq!(reviews["reviews"].as_array().unwrap().len(), 3);
     assert_eq!(reviews["total"], summary["count"]);
-    assert_eq!(
-        keys_of(&reviews["reviews"][0]),
-        ["author", "body", "created_at", "id", "product_id", "stars", "title"]
-    );
+    assert_eq!(keys_of(&reviews["reviews"][0]), ["author", "body", "created_at", "id", "product_id", "stars", "title"]);
     let like = get(&running, Service::Recommendations, "/like?category=kettles&exclude=42").await.json();
     let items = like["items"].as_array().unwrap();
     assert_eq!(items.len(), 8);
@@ -68,8 +65,7 @@ async fn the_cursor_walks_over_every_product_once() {
     let running = services().await;
     let (mut seen, mut after) = (0, "0".to_owned());
     loop {
-        let slice =
-            get(&running, Service::Catalog, &format!("/products?after={after}&limit=100")).await.json();
+        let slice = get(&running, Service::Catalog, &format!("/products?after={after}&limit=100")).await.json();
         seen += slice["products"].as_array().unwrap().len();
         match slice["next"].as_str() {
             Some(next) => after = next.to_owned(),

@@ -14,8 +14,7 @@ async fn ada_sees_her_orders_newest_first() {
     let placed: Vec<_> = orders.iter().map(|order| order["placed_at"].as_str().unwrap()).collect();
     assert!(placed.is_sorted_by(|a, b| a > b), "{placed:?}");
     let first = &orders[0];
-    let sum: u64 =
-        first["lines"].as_array().unwrap().iter().map(|l| l["amount_minor"].as_u64().unwrap()).sum();
+    let sum: u64 = first["lines"].as_array().unwrap().iter().map(|l| l["amount_minor"].as_u64().unwrap()).sum();
     assert_eq!(first["total_minor"], sum);
     let id = first["id"].as_str().unwrap();
     assert_eq!(get_as(&running, "ada", Service::Orders, &format!("/orders/{id}")).await.json(), *first);

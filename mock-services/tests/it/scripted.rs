@@ -15,8 +15,7 @@ async fn it_answers_from_the_closure_and_logs() {
     })
     .await
     .unwrap();
-    let echo =
-        ask("POST", &format!("{}/echo", backend.url()), &[("x-trace", "7")], r#"{"a":1}"#).await.unwrap();
+    let echo = ask("POST", &format!("{}/echo", backend.url()), &[("x-trace", "7")], r#"{"a":1}"#).await.unwrap();
     assert_eq!((echo.status, echo.body.as_str(), echo.header("vary")), (200, r#"{"a":1}"#, "Accept"));
     assert_eq!(ask("GET", &format!("{}/slow?x=1", backend.url()), &[], "").await.unwrap().status, 200);
     assert_eq!(ask("GET", &format!("{}/else", backend.url()), &[], "").await.unwrap().status, 404);

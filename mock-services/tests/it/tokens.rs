@@ -29,17 +29,12 @@ fn verify(token: &str, jwks: &JwkSet, audience: &str) -> Result<Value, String> {
 async fn both_keys_are_published_and_sign() {
     let running = services().await;
     let answer = get(&running, Service::Identity, "/.well-known/jwks.json").await.json();
-    let kinds: Vec<_> = answer["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| format!("{} {}", key["alg"], key["use"]))
-        .collect();
+    let kinds: Vec<_> =
+        answer["keys"].as_array().unwrap().iter().map(|key| format!("{} {}", key["alg"], key["use"])).collect();
     assert_eq!(kinds, [r#""RS256" "sig""#, r#""ES256" "sig""#]);
     let jwks = jwks(&running).await;
     for alg in ["RS256", "ES256"] {
-        let answer =
-            get(&running, Service::Identity, &format!("/token?user=ada&aud=bff-web&alg={alg}")).await;
+        let answer = get(&running, Service::Identity, &format!("/token?user=ada&aud=bff-web&alg={alg}")).await;
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
         assert_eq!(answer.header("x-for-development-only"), "true");
         assert_eq!(answer.header("cache-control"), "no-store");
@@ -70,13 +65,13 @@ async fn a_post_takes_json_and_forms() {
         "scopes":["a","b"],"ttl_seconds":60,"tenant":"globex","client":"till"}"#;
     let granted = ask("POST", &url, &[], json).await.unwrap().json();
     assert_eq!((&granted["token_type"], &granted["expires_in"]), (&"Bearer".into(), &60.into()));
-    let form = "user=u2&audience=bff-web&alg=ES256&roles=user,admin&scopes=a%20b&ttl_seconds=60&tenant=globex&client=till";
+    let form =
+        "user=u2&audience=bff-web&alg=ES256&roles=user,admin&scopes=a%20b&ttl_seconds=60&tenant=globex&client=till";
     let request = reqwest::Client::builder().no_proxy().build().unwrap().post(&url);
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
     let posted: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
     for token in [&granted, &posted] {
-        let claims =
-            verify(token["access_token"].as_str().unwrap(), &jwks(&running).await, "bff-web").unwrap();
+        let claims = verify(token["access_token"].as_str().unwrap(), &jwks(&running).await, "bff-web").unwrap();
         assert_eq!(claims["roles"], serde_json::json!(["user", "admin"]));
         assert_eq!((&claims["scope"], &claims["tenant"]), (&"a b".into(), &"globex".into()));
         assert_eq!(claims["client_id"], "till");
@@ -123,8 +118,7 @@ async fn rotation_keeps_the_old_keys_until_they_are_dropped() {
     assert_eq!(both.keys.len(), 4);
     assert!(verify(&old, &both, "bff-web").is_ok());
     assert!(verify(&new, &both, "bff-web").is_ok());
-    let answer =
-        ask("POST", &format!("{}/rotate?drop_old=true", running.admin_url()), &[], "").await.unwrap();
+    let answer = ask("POST", &format!("{}/rotate?drop_old=true", running.admin_url()), &[], "").await.unwrap();
     assert_eq!(answer.status, 200);
     let dropped = jwks(&running).await;
     assert_eq!(dropped.keys.len(), 2);

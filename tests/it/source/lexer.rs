@@ -305,8 +305,7 @@ fn test_code_is_not_shipped() {
 
 #[test]
 fn tokens_know_their_line() {
-    let read: Vec<_> =
-        tokens("use a::{b};\n\n'a 1_0->c").into_iter().map(|token| (token.text, token.line)).collect();
+    let read: Vec<_> = tokens("use a::{b};\n\n'a 1_0->c").into_iter().map(|token| (token.text, token.line)).collect();
     assert_eq!(
         read,
         [

@@ -44,7 +44,7 @@ pub(crate) fn hold(rule: &Rule) {
 pub(crate) fn check(rule: &Rule, files: &[(&str, &str)], expect: &[&str]) {
     let files = sources(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect());
     let found: Vec<_> = (rule.find)(&files).iter().map(Violation::to_string).collect();
-    let alike = found.len() == expect.len()
-        && found.iter().zip(expect).all(|(found, expect)| found.starts_with(expect));
+    let alike =
+        found.len() == expect.len() && found.iter().zip(expect).all(|(found, expect)| found.starts_with(expect));
     assert!(alike, "\n{}\n  expected {expect:#?}\n  found {found:#?}", rule.sentence);
 }

@@ -125,9 +125,7 @@ pub(crate) fn sources(texts: Vec<(String, String)>) -> Vec<SourceFile> {
         .filter(|file| file.is_rust())
         .flat_map(|file| {
             let folder = match file.name() {
-                "mod.rs" | "lib.rs" | "main.rs" => {
-                    file.path.rsplit_once('/').map_or("", |(folder, _)| folder)
-                }
+                "mod.rs" | "lib.rs" | "main.rs" => file.path.rsplit_once('/').map_or("", |(folder, _)| folder),
                 _ => file.path.trim_end_matches(".rs"),
             };
             lexer::test_modules(&file.code).into_iter().map(move |name| format!("{folder}/{name}"))

@@ -7,8 +7,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-    RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
+    RsaKeyPair, RsaPublicKeyComponents,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,10 +31,8 @@ enum Pair {
     Ed(Ed25519KeyPair),
 }
 
-pub(super) static RSA: LazyLock<Signer> = LazyLock::new(|| Signer {
-    kid: "rsa-1",
-    pair: Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
-});
+pub(super) static RSA: LazyLock<Signer> =
+    LazyLock::new(|| Signer { kid: "rsa-1", pair: Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()) });
 pub(super) static EC: LazyLock<Signer> = LazyLock::new(|| Signer::p256("ec-1"));
 pub(super) static EC_2: LazyLock<Signer> = LazyLock::new(|| Signer::p256("ec-2"));
 /// Nobody publishes this one, though it calls itself `ec-1`.

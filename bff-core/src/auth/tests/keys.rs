@@ -111,10 +111,7 @@ async fn a_document_that_cannot_be_used_is_a_failed_fetch() {
         ("unknown curve", set(json!([EC.jwk_with(json!({ "crv": "secp256k1" }))]))),
         ("Ed25519 too short", set(json!([ED.jwk_with(json!({ "x": encode([1; 31]) }))]))),
         ("kid too long", set(json!([EC.jwk_with(json!({ "kid": "k".repeat(257) }))]))),
-        (
-            "member twice",
-            format!("{{\"keys\":[{}]}}", EC.jwk().to_string().replacen('{', "{\"kty\":\"EC\",", 1)),
-        ),
+        ("member twice", format!("{{\"keys\":[{}]}}", EC.jwk().to_string().replacen('{', "{\"kty\":\"EC\",", 1))),
         ("too many", set(json!(vec![EC.jwk(); 65]))),
         ("too long", format!("{}{}", set(json!([EC.jwk()])), " ".repeat(256 * 1024))),
     ];
@@ -128,11 +125,7 @@ async fn a_document_that_cannot_be_used_is_a_failed_fetch() {
     let strange = json!({ "kty": "lattice" });
     let issuer = Issuer::with(&[strange, json!(7), sign_octet]);
     let authenticator = issuer.authenticator(&settings(|_| {}));
-    assert_eq!(
-        verdict(&authenticator, &RSA.good_token()).await,
-        ada(),
-        "what is not understood is passed over"
-    );
+    assert_eq!(verdict(&authenticator, &RSA.good_token()).await, ada(), "what is not understood is passed over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,11 +143,7 @@ async fn a_new_key_is_accepted_after_one_fetch_and_a_removed_one_until_the_next(
     settle().await;
     assert_eq!(issuer.calls(), 2, "not old enough yet");
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert_eq!(
-        verdict(&authenticator, &EC.good_token()).await,
-        ada(),
-        "the held set serves the one who renews it"
-    );
+    assert_eq!(verdict(&authenticator, &EC.good_token()).await, ada(), "the held set serves the one who renews it");
     settle().await;
     assert_eq!(issuer.calls(), 3);
     // Unknown now; the fetch that this allows does not bring it back.
@@ -303,8 +292,7 @@ fn a_fetch_that_ended_with_its_runtime_is_begun_anew() {
     let issuer = Issuer::with(&[EC.jwk()]);
     issuer.slow(Duration::from_millis(200));
     let authenticator = issuer.authenticator(&settings(|_| {}));
-    let paused =
-        || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let paused = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     paused().block_on(async {
         let token = EC.good_token();
         let short = tokio::time::timeout(Duration::from_millis(10), present(&authenticator, &token)).await;

@@ -95,10 +95,7 @@ async fn every_issuer_has_its_own_keys_and_rules() {
         async move { Ok(Bytes::from(json!({ "keys": [key] }).to_string())) }
     };
     let authenticator = Authenticator::new(&both, Arc::new(fetch)).unwrap();
-    assert_eq!(
-        format!("{authenticator:?}"),
-        r#"Authenticator(["https://id.example", "https://id2.example"])"#
-    );
+    assert_eq!(format!("{authenticator:?}"), r#"Authenticator(["https://id.example", "https://id2.example"])"#);
 
     let theirs = json!({ "iss": "https://id2.example", "aud": "partner" });
     let header = json!({ "kid": "ec-1" });

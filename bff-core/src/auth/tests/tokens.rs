@@ -32,11 +32,7 @@ async fn every_algorithm_is_verified() {
         let other = signer.token(json!({ "alg": algorithm }), json!({ "sub": "bob" }));
         let (_, signature) = other.rsplit_once('.').unwrap();
         let swapped = format!("{rest}.{signature}");
-        assert_eq!(
-            verdict(&authenticator, &swapped).await,
-            no(SIGNATURE),
-            "{algorithm}, another's signature"
-        );
+        assert_eq!(verdict(&authenticator, &swapped).await, no(SIGNATURE), "{algorithm}, another's signature");
     }
 }
 
@@ -287,9 +283,7 @@ async fn names_of_keys_are_only_compared() {
     let issuer = everything();
     let authenticator = issuer.authenticator(&settings(|_| {}));
     assert_eq!(verdict(&authenticator, &EC.good_token()).await, ada());
-    for kid in
-        ["../../../dev/null", "/etc/passwd", "ec-1' or '1'='1", "ec-1\0", "EC-1", "https://evil.example/"]
-    {
+    for kid in ["../../../dev/null", "/etc/passwd", "ec-1' or '1'='1", "ec-1\0", "EC-1", "https://evil.example/"] {
         let token = STRANGER.token(json!({ "kid": kid }), json!({}));
         assert_eq!(verdict(&authenticator, &token).await, no("the token's key is not known"), "{kid:?}");
     }
@@ -324,8 +318,7 @@ async fn times_have_their_leeway_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_configured_type_is_required() {
-    let authenticator =
-        everything().authenticator(&settings(|issuer| issuer.typ = Some("at+jwt".to_owned())));
+    let authenticator = everything().authenticator(&settings(|issuer| issuer.typ = Some("at+jwt".to_owned())));
     let wrong = no("the token's type is not accepted");
     let table = [
         (json!({ "typ": "at+jwt" }), ada()),

@@ -69,7 +69,7 @@ struct Board {
 
 #[utoipa::path(get, path = "/board/{id}", params(("id" = String, Path)), responses((status = OK, body = Board), Problems))]
 async fn board(page: Composer, up: Upstreams, Path(id): Path<String>) -> Result<Json<Board>> {
-    compose!(page, Board {
+    compose!(page => Board {
         station: subject(up.station.one(&id)),
         weather: optional(up.weather.one(&id)),
         tides: fallback(
@@ -92,7 +92,7 @@ struct Strip {
 
 #[utoipa::path(get, path = "/strip/{id}", params(("id" = String, Path)), responses((status = OK, body = Strip), Problems))]
 async fn strip(page: Composer, up: Upstreams, Path(id): Path<String>) -> Result<Json<Strip>> {
-    compose!(page, Strip {
+    compose!(page => Strip {
         station: subject(up.station.one(&id)),
         weather: required(up.weather.one(&id)),
         tides: required(up.tides.one(&id)),
@@ -115,7 +115,7 @@ struct Point {
 #[utoipa::path(get, path = "/map/{ids}", params(("ids" = String, Path)), responses((status = OK, body = Map), Problems))]
 async fn map(page: Composer, up: Upstreams, Path(ids): Path<String>) -> Result<Json<Map>> {
     let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
-    compose!(page, Map {
+    compose!(page => Map {
         points: required(async {
             let (weather, tides) = futures::join!(
                 page.batch("points.weather", ids.clone(), |ids| up.weather.all(ids), |wire: &Wire| wire.text.clone()),
@@ -266,7 +266,8 @@ async fn a_page_about_nothing_is_a_404_whoever_says_so_first() {
         (text("pier").after(2000.ms()), StatusCode::GATEWAY_TIMEOUT, "station", 400),
         (text("pier"), StatusCode::BAD_GATEWAY, "weather", 20),
     ] {
-        let bff = builder().answers("station", station).answers("weather", none().after(20.ms())).build().await.unwrap();
+        let bff =
+            builder().answers("station", station).answers("weather", none().after(20.ms())).build().await.unwrap();
         let (answer, took) = timed(&bff, "/strip/7").await;
         assert_eq!((answer.status, &answer.json()["part"], took), (status, &json!(part), ends.ms()));
     }

@@ -105,11 +105,7 @@ const ONE: &[(&str, &str, &str, &str)] = &[
 fn one_mistake() {
     for (toml, key, problem, remedy) in ONE {
         let text = format!("{GOOD}{toml}");
-        assert_eq!(
-            refused(&Sources::default().text(&text)),
-            [format!("{key}: {problem}; {remedy}")],
-            "{toml}"
-        );
+        assert_eq!(refused(&Sources::default().text(&text)), [format!("{key}: {problem}; {remedy}")], "{toml}");
     }
 }
 
@@ -154,16 +150,8 @@ fn all_mistakes_at_once() {
     );
     let sources = Sources::default().text(&text).set("nonsense.key", "1");
     let found = Settings::load_checked(&sources, |settings| {
-        assert!(
-            settings.upstreams.contains_key("radar"),
-            "what can be read is there for the rules of the BFF"
-        );
-        vec![Mistake {
-            key: "upstreams.station".into(),
-            problem: "is odd".into(),
-            remedy: "look".into(),
-            origin: None,
-        }]
+        assert!(settings.upstreams.contains_key("radar"), "what can be read is there for the rules of the BFF");
+        vec![Mistake { key: "upstreams.station".into(), problem: "is odd".into(), remedy: "look".into(), origin: None }]
     })
     .expect_err("there are mistakes");
     let keys: Vec<&str> = found.iter().map(|mistake| mistake.key.as_str()).collect();
@@ -183,15 +171,11 @@ fn all_mistakes_at_once() {
             "upstreams.station",
         ]
     );
-    assert_eq!(
-        found.last().unwrap().origin.as_deref(),
-        Some("built in"),
-        "the rules of the BFF get origins, too"
-    );
+    assert_eq!(found.last().unwrap().origin.as_deref(), Some("built in"), "the rules of the BFF get origins, too");
     assert!(
-        Report(&found).to_string().starts_with(
-            "error: 11 mistakes in the configuration\n  auth.issuers.corp-sso.leway (built in): "
-        )
+        Report(&found)
+            .to_string()
+            .starts_with("error: 11 mistakes in the configuration\n  auth.issuers.corp-sso.leway (built in): ")
     );
     assert!(Report(&found[..1]).to_string().starts_with("error: 1 mistake in the configuration\n"));
 }

@@ -17,8 +17,7 @@ use self::operation::Operations;
 #[must_use]
 pub fn breaking(old: &str, new: &str) -> Vec<String> {
     let read = |text: &str, which: &str| {
-        serde_json::from_str::<Value>(text)
-            .map_err(|error| format!("the {which} document is not JSON: {error}"))
+        serde_json::from_str::<Value>(text).map_err(|error| format!("the {which} document is not JSON: {error}"))
     };
     match (read(old, "released"), read(new, "new")) {
         (Ok(old), Ok(new)) => Operations::new(&old, &new).compare(),

@@ -59,9 +59,7 @@ impl<'a> Operations<'a> {
         }
         let known = old.get("x-roles").and_then(Value::as_array);
         let needed = new.get("x-roles").and_then(Value::as_array);
-        for role in
-            needed.into_iter().flatten().filter(|role| !known.is_some_and(|known| known.contains(role)))
-        {
+        for role in needed.into_iter().flatten().filter(|role| !known.is_some_and(|known| known.contains(role))) {
             self.found.push(format!("{place}: needs the role {role} now"));
         }
     }
@@ -96,9 +94,7 @@ impl<'a> Operations<'a> {
     fn body(&mut self, place: &str, old: Option<&'a Value>, new: Option<&'a Value>) {
         match (old, new) {
             (Some(_), None) => self.found.push(format!("{place}: a body is no longer taken")),
-            (None, Some(new)) if is_required(new) => {
-                self.found.push(format!("{place}: a body is required now"))
-            }
+            (None, Some(new)) if is_required(new) => self.found.push(format!("{place}: a body is required now")),
             (Some(old), Some(new)) => {
                 if is_required(new) && !is_required(old) {
                     self.found.push(format!("{place}: the body is required now"));

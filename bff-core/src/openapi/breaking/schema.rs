@@ -57,8 +57,7 @@ impl<'a> Reader<'a> {
         {
             return;
         }
-        if writer.book.takes_null(writer.schema) && !reader.book.takes_null(reader.schema) && !reader.is_any()
-        {
+        if writer.book.takes_null(writer.schema) && !reader.book.takes_null(reader.schema) && !reader.is_any() {
             found.push(match way {
                 Way::Answer => told(place, "may be null now"),
                 Way::Request => told(place, "null is no longer taken"),
@@ -154,8 +153,7 @@ impl<'a> At<'a> {
     /// The schemas that a value may follow, null left out.
     fn alternatives(self) -> Vec<Self> {
         let schema = self.book.open(self.schema);
-        let choices: Vec<&Value> =
-            branches(schema, "oneOf").iter().chain(branches(schema, "anyOf")).collect();
+        let choices: Vec<&Value> = branches(schema, "oneOf").iter().chain(branches(schema, "anyOf")).collect();
         if choices.is_empty() {
             return vec![self.to(schema)];
         }

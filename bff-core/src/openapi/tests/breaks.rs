@@ -77,11 +77,7 @@ fn operations_stay() {
     check("{op}", Value::Null, &[&told("removed")]);
     check("{op}/operationId", json!("page"), &[&told("operationId was \"station\", is \"page\"")]);
     check("{op}/responses/404", Value::Null, &[&told("answer 404: removed")]);
-    check(
-        "{op}/responses/202",
-        json!({ "description": "" }),
-        &[&told("answer 202: a success of a new kind")],
-    );
+    check("{op}/responses/202", json!({ "description": "" }), &[&told("answer 202: a success of a new kind")]);
     check("{op}/responses/409", json!({ "description": "" }), &[]);
     check("{op}/responses/200/headers/ETag", Value::Null, &[&told("answer 200: the header ETag is gone")]);
     check(
@@ -104,22 +100,10 @@ fn answers_say_no_less() {
     check("{s}/Station/properties/name", Value::Null, &[&told("name: removed")]);
     check("{s}/Station/required/0", Value::Null, &[&told("name: no longer always there")]);
     check("{s}/Station/properties/name/type", json!(["string", "null"]), &[&told("name: may be null now")]);
-    check(
-        "{s}/Station/properties/name/type",
-        json!("integer"),
-        &[&told("name: type was string, is integer")],
-    );
-    check(
-        "{s}/Station/properties/count/format",
-        json!("int64"),
-        &[&told("count: format was int32, is int64")],
-    );
+    check("{s}/Station/properties/name/type", json!("integer"), &[&told("name: type was string, is integer")]);
+    check("{s}/Station/properties/count/format", json!("int64"), &[&told("count: format was int32, is int64")]);
     check("{s}/Station/properties/sky/enum/-", json!("dark"), &[&told("sky: the value \"dark\" is new")]);
-    check(
-        "{s}/Weather/properties/wind/type",
-        json!(["number", "null"]),
-        &[&told("weather.wind: may be null now")],
-    );
+    check("{s}/Weather/properties/wind/type", json!(["number", "null"]), &[&told("weather.wind: may be null now")]);
     let id = "{s}/Station/properties/lines/items/properties/id/type";
     check(id, json!("integer"), &[&told("lines[].id: type was string, is integer")]);
     check("{s}/Weather/properties/wind/type", json!("integer"), &[]);

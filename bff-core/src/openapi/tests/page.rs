@@ -42,8 +42,7 @@ async fn an_operation_says_what_it_costs_and_who_may_call_it() {
     assert_eq!(ticket["security"], json!([{ "bearer": ["tickets:write", "stations:read"] }]));
     assert_eq!(ticket["x-roles"], json!(["clerk"]));
     let description = ticket["description"].as_str().unwrap();
-    let sentence =
-        "Needs a bearer token with the role `clerk` and the scopes `tickets:write` and `stations:read`.";
+    let sentence = "Needs a bearer token with the role `clerk` and the scopes `tickets:write` and `stations:read`.";
     assert!(description.contains(sentence), "{description}");
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["bearerFormat"], "JWT");
 }
@@ -56,8 +55,7 @@ async fn parts_can_be_chosen_where_the_answer_can_do_without() {
     assert_eq!(parts["schema"]["items"]["enum"], json!(["weather", "nearby"]));
     assert_eq!((&parts["style"], &parts["explode"]), (&json!("form"), &json!(false)));
     let has = |document: &Value, path: &str, method: &str, name: &str| {
-        let parameters =
-            document["paths"][path][method]["parameters"].as_array().cloned().unwrap_or_default();
+        let parameters = document["paths"][path][method]["parameters"].as_array().cloned().unwrap_or_default();
         parameters.iter().any(|parameter| parameter["name"] == name)
     };
     assert!(!has(&document, "/tickets", "post", "parts"));
@@ -92,8 +90,7 @@ async fn every_problem_that_can_occur_is_there() {
     let timetable = ["200", "304", "400", "401", "403", "414", "500", "502", "503", "504"];
     assert_eq!(statuses("/timetable", "get"), timetable);
     let ticket = [
-        "201", "400", "401", "403", "404", "408", "409", "412", "413", "414", "415", "422", "500", "502",
-        "503", "504",
+        "201", "400", "401", "403", "404", "408", "409", "412", "413", "414", "415", "422", "500", "502", "503", "504",
     ];
     assert_eq!(statuses("/tickets", "post"), ticket);
 }
@@ -114,8 +111,7 @@ async fn two_types_of_one_name_are_refused() {
         }
     }
     let bff = railway().page(crate::routes!(other::colours), crate::Policy::public());
-    let transports =
-        |_: &str, _: &crate::upstream::UpstreamSettings| Err(crate::Error::internal("no network"));
+    let transports = |_: &str, _: &crate::upstream::UpstreamSettings| Err(crate::Error::internal("no network"));
     let error = bff.build(&crate::config::Settings::default(), &transports).await.unwrap_err();
     assert!(format!("{error:?}").contains("called Ticket"), "{error:?}");
 }
@@ -142,10 +138,7 @@ async fn the_explorer_is_in_the_binary() {
     assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
     let (head, script) = get("/docs/swagger-initializer.js").await;
     assert_eq!(head.status, 200);
-    assert!(
-        script.contains("\"/openapi.json\"") && script.contains("\"validatorUrl\": \"none\""),
-        "{script}"
-    );
+    assert!(script.contains("\"/openapi.json\"") && script.contains("\"validatorUrl\": \"none\""), "{script}");
     let (head, problem) = get("/docs/nothing.js").await;
     assert_eq!(head.status, 404);
     assert!(problem.contains("/problems/no-such-endpoint"), "{problem}");

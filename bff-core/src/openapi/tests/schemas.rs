@@ -64,12 +64,10 @@ fn collect(value: &Value, found: &mut Vec<String>) {
 async fn examples_fit_their_schemas() {
     let (_, document) = text(&railway()).await;
     let mut checked = 0;
-    for operation in
-        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
     {
         for response in operation["responses"].as_object().unwrap().values() {
-            let Some(content) = response.get("content").and_then(|content| content.get("application/json"))
-            else {
+            let Some(content) = response.get("content").and_then(|content| content.get("application/json")) else {
                 continue;
             };
             let mut schema = content["schema"].clone();
@@ -92,9 +90,8 @@ async fn examples_fit_their_schemas() {
 #[tokio::test]
 async fn a_degraded_day_is_told() {
     let (_, document) = text(&railway()).await;
-    let examples = |path: &str| {
-        &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["examples"]
-    };
+    let examples =
+        |path: &str| &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["examples"];
     let page = examples("/v1/stations/{id}");
     assert_eq!(page["good_day"]["value"]["meta"], json!({ "degraded": false, "parts": [] }));
     assert_eq!(page["good_day"]["value"]["station"]["name"], "Central");
@@ -114,8 +111,7 @@ async fn examples_stand_in_the_order_of_the_answer() {
     let (text, _) = text(&railway()).await;
     let good = text.split("\"good_day\"").last().unwrap();
     let good = good.split("\"304\"").next().unwrap();
-    let places =
-        ["\"station\":", "\"weather\":", "\"nearby\":", "\"meta\":"].map(|key| good.find(key).unwrap());
+    let places = ["\"station\":", "\"weather\":", "\"nearby\":", "\"meta\":"].map(|key| good.find(key).unwrap());
     assert!(places.is_sorted(), "{good}");
     // The explorer shows the first example.
     assert!(text.find("\"good_day\"").unwrap() < text.find("\"degraded\"").unwrap());
@@ -149,10 +145,7 @@ fn a_plausible_value_fits() {
     check(json!({ "type": "integer", "minimum": 3, "multipleOf": 5 }), json!(5));
     check(json!({ "type": "number", "maximum": 0.5 }), json!(0.5));
     check(json!({ "type": "array", "items": { "const": 1 }, "minItems": 3 }), json!([1, 1, 1]));
-    check(
-        json!({ "type": "array", "prefixItems": [{ "const": 1 }, { "const": 2 }], "items": false }),
-        json!([1, 2]),
-    );
+    check(json!({ "type": "array", "prefixItems": [{ "const": 1 }, { "const": 2 }], "items": false }), json!([1, 2]));
     check(json!({ "type": "null" }), Value::Null);
     let parts = json!({ "allOf": [
         { "type": "object", "required": ["a"], "properties": { "a": { "type": "boolean" } } },

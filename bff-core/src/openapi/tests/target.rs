@@ -35,11 +35,7 @@ fn a_placeholder_gets_the_example_of_its_parameter() {
         [parameter("id", Path, text()).example(Some("zü/7?".into()))],
         "/stations/z%C3%BC%2F7%3F/x",
     );
-    check(
-        "/n/{n}",
-        [parameter("n", Path, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(12)))],
-        "/n/12",
-    );
+    check("/n/{n}", [parameter("n", Path, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(12)))], "/n/12");
     check("/s/{sky}", [parameter("sky", Path, Ref::from_schema_name("Sky"))], "/s/clear");
     check("/s/{id}", [parameter("id", Path, Ref::from_schema_name("Unknown"))], "/s/1");
     check("/s/{id}", [parameter("id", Path, text()).example(Some("".into()))], "/s/1");
@@ -49,8 +45,7 @@ fn a_placeholder_gets_the_example_of_its_parameter() {
 #[test]
 fn a_required_parameter_of_the_query_is_there() {
     use ParameterIn::Query;
-    let list =
-        || ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["b"])));
+    let list = || ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["b"])));
     check(
         "/t",
         [parameter("from", Query, text()).example(Some("09:30 & later".into()))],

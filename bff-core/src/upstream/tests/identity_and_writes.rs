@@ -139,7 +139,11 @@ async fn what_became_of_a_write_that_timed_out_is_unknown() {
     let answer = bff.post_as(&ada(), "/diary", &json!("x")).await;
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(answer.json()["outcome_unknown"], true);
-    for (status, told) in [(409, 409), (412, 412), (422, 422), (404, 404), (400, 502), (401, 502), (500, 502), (429, 503)] {
+    bff.faults.upstream("diary", Fault::Refuse);
+    assert_eq!(bff.post_as(&ada(), "/diary", &json!("x")).await.json()["outcome_unknown"], Value::Null);
+    for (status, told) in
+        [(409, 409), (412, 412), (422, 422), (404, 404), (400, 502), (401, 502), (500, 502), (429, 503)]
+    {
         bff.faults.upstream("diary", Fault::Status(status));
         let answer = bff.post_as(&ada(), "/diary", &json!("x")).await;
         assert_eq!(answer.status.as_u16(), told, "{status}");

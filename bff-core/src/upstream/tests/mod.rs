@@ -3,8 +3,8 @@
 mod identity_and_writes;
 mod reviewed;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -47,7 +47,7 @@ struct Sky {
 
 #[utoipa::path(get, path = "/sky", responses((status = OK, body = Sky), Problems))]
 async fn sky(page: Composer, up: Upstreams) -> Result<Json<Sky>> {
-    compose!(page, Sky { weather: optional(async { Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()) }) })
+    compose!(page => Sky { weather: optional(async { Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()) }) })
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,7 +60,7 @@ struct Two {
 #[utoipa::path(get, path = "/two", responses((status = OK, body = Two), Problems))]
 async fn two(page: Composer, up: Upstreams) -> Result<Json<Two>> {
     let now = async || Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner());
-    compose!(page, Two { first: optional(now()), second: optional(now()) })
+    compose!(page => Two { first: optional(now()), second: optional(now()) })
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +71,7 @@ struct Diary {
 
 #[utoipa::path(get, path = "/diary", responses((status = OK, body = Diary), Problems))]
 async fn diary(page: Composer, up: Upstreams) -> Result<Json<Diary>> {
-    compose!(page, Diary { entry: optional(async { Ok(up.diary.0.get(path!("/entry")).per_identity::<Text>().await?.into_inner()) }) })
+    compose!(page => Diary { entry: optional(async { Ok(up.diary.0.get(path!("/entry")).per_identity::<Text>().await?.into_inner()) }) })
 }
 
 /// Made outside any part, and as a write without a body: both must survive a survey.
@@ -107,7 +107,9 @@ fn ada() -> Claims {
 }
 
 /// Answers with how often it was asked, and the given `Cache-Control`.
-fn counting(cache_control: &'static str) -> (Arc<AtomicUsize>, impl Fn(Request<bytes::Bytes>) -> std::future::Ready<Reply>) {
+fn counting(
+    cache_control: &'static str,
+) -> (Arc<AtomicUsize>, impl Fn(Request<bytes::Bytes>) -> std::future::Ready<Reply>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let answer = move |_| {

@@ -35,11 +35,7 @@ pub(super) const BED_LINEN: Range = Range {
         "The colour is exactly as in the pictures.",
         "We bought a second set within a week.",
     ],
-    complaints: &[
-        "It creases more than I had hoped.",
-        "It shrank slightly in the dryer.",
-        "One button came loose.",
-    ],
+    complaints: &["It creases more than I had hoped.", "It shrank slightly in the dryer.", "One button came loose."],
     price: (29, 189),
 };
 

@@ -95,8 +95,8 @@ pub(super) const BRANDS: [&str; 48] = [
 
 /// Series names that fit anything.
 pub(super) const SERIES: [&str; 40] = [
-    "Aria", "Basis", "Cadence", "Delta", "Ember", "Fable", "Glide", "Harbour", "Iris", "Juno", "Kite",
-    "Linea", "Mira", "Nova", "Orbit", "Prima", "Quarto", "Rondo", "Saga", "Tempo", "Una", "Vista", "Willow",
-    "Axis", "Breeze", "Crest", "Dune", "Echo", "Fern", "Grove", "Halo", "Inlet", "Lumen", "Meadow", "Nimbus",
-    "Opal", "Pebble", "Ridge", "Slate", "Tide",
+    "Aria", "Basis", "Cadence", "Delta", "Ember", "Fable", "Glide", "Harbour", "Iris", "Juno", "Kite", "Linea", "Mira",
+    "Nova", "Orbit", "Prima", "Quarto", "Rondo", "Saga", "Tempo", "Una", "Vista", "Willow", "Axis", "Breeze", "Crest",
+    "Dune", "Echo", "Fern", "Grove", "Halo", "Inlet", "Lumen", "Meadow", "Nimbus", "Opal", "Pebble", "Ridge", "Slate",
+    "Tide",
 ];

@@ -112,11 +112,7 @@ pub(super) const WATER_BOTTLES: Range = Range {
         "Spare lids are sold separately.",
         "A loop on the lid fits two fingers or a carabiner.",
     ],
-    praise: &[
-        "Ice was still ice in the evening.",
-        "Has not leaked once in my bag.",
-        "Easy to clean, no smell.",
-    ],
+    praise: &["Ice was still ice in the evening.", "Has not leaked once in my bag.", "Easy to clean, no smell."],
     complaints: &[
         "The paint chipped after the first fall.",
         "The lid is stiff to open.",

@@ -66,11 +66,7 @@ pub(super) const DESK_LAMPS: Range = Range {
         "The light source can be replaced when it wears out.",
         "The joint at the foot keeps it steady at full stretch.",
     ],
-    closings: &[
-        "Uses {power} at full brightness.",
-        "The fabric cord is 1.8 m long.",
-        "Comes assembled; plug it in.",
-    ],
+    closings: &["Uses {power} at full brightness.", "The fabric cord is 1.8 m long.", "Comes assembled; plug it in."],
     praise: &[
         "The light is even and my eyes are less tired in the evening.",
         "The arm holds its position exactly.",

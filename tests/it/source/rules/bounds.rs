@@ -104,9 +104,7 @@ fn generics(tokens: &[Token<'_>], open: usize) -> usize {
 
 /// Whether the line, or the comments and attributes right above it, say what the bound is.
 fn says_bound(lines: &[&str], line: usize) -> bool {
-    let says = |line: &&str| {
-        line.split_once("// bound:").is_some_and(|(_, what)| what.split_whitespace().count() >= 2)
-    };
+    let says = |line: &&str| line.split_once("// bound:").is_some_and(|(_, what)| what.split_whitespace().count() >= 2);
     let above = lines[..line - 1].iter().rev().take_while(|line| {
         let line = line.trim_start();
         line.starts_with("//") || line.starts_with("#[")

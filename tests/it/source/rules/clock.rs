@@ -33,7 +33,8 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
 
 #[test]
 fn there_is_one_clock() {
-    let text = "fn f() { tokio::time::Instant::now(); }\nlet a = or_else(SystemTime::now); // Instant::now\nclock.now()";
+    let text =
+        "fn f() { tokio::time::Instant::now(); }\nlet a = or_else(SystemTime::now); // Instant::now\nclock.now()";
     check(
         &RULE,
         &[

@@ -79,10 +79,7 @@ fn frontends_and_mocks_stay_apart() {
                      [dev-dependencies]\nmock-services.workspace = true\n[dev-dependencies.bff-partner]\nworkspace = true\n",
                 ),
             ),
-            (
-                "bff-partner/Cargo.toml",
-                &package("bff-partner", "[dependencies]\nmock-services.workspace = true"),
-            ),
+            ("bff-partner/Cargo.toml", &package("bff-partner", "[dependencies]\nmock-services.workspace = true")),
             ("bff-web/Cargo.toml", &package("bff-web", "# bff-mobile = 1\n")),
             ("demo/Cargo.toml", &package("demo", "[dependencies]\nbff-web.workspace = true\n")),
             (
@@ -92,10 +89,7 @@ fn frontends_and_mocks_stay_apart() {
             ("tests/Cargo.toml", &package("bff-tests", "[dependencies]\nbff-mobile.workspace = true\n")),
             (
                 "upstreams/Cargo.toml",
-                &package(
-                    "upstreams",
-                    "[dependencies]\nbff-core.workspace = true\nbff-web.workspace = true\n",
-                ),
+                &package("upstreams", "[dependencies]\nbff-core.workspace = true\nbff-web.workspace = true\n"),
             ),
         ],
         &[

@@ -17,13 +17,7 @@ const ROOF: u8 = 3;
 
 /// The floors, from the roof down. On the roof and on floor 0 modules know their neighbours.
 const FLOORS: &[(u8, &[&str])] = &[
-    (
-        ROOF,
-        &[
-            "lib", "bff", "routes", "config", "serve", "cli", "testing", "openapi", "manage", "registry",
-            "console",
-        ],
-    ),
+    (ROOF, &["lib", "bff", "routes", "config", "serve", "cli", "testing", "openapi", "manage", "registry", "console"]),
     (2, &["edge", "upstream"]),
     (1, &["auth", "cache", "compose", "limit", "resilience"]),
     (0, &["error", "context", "identity", "body", "clock", "fetched", "layer", "settings", "telemetry"]),
@@ -58,8 +52,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
         let from = path.first().copied().unwrap_or("lib");
         let tokens = file.shipped_tokens();
         if path.is_empty() {
-            found
-                .extend(unplaced(&tokens).map(|(module, line)| Violation::new(file, line, no_floor(module))));
+            found.extend(unplaced(&tokens).map(|(module, line)| Violation::new(file, line, no_floor(module))));
         }
         let Some(own) = floor(from) else {
             found.push(Violation::new(file, 1, no_floor(from)));
@@ -76,11 +69,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
                     other => format!("floor {other}"),
                 };
                 let what = if name == to { format!("`{to}`") } else { format!("`{name}` of `{to}`") };
-                found.push(Violation::new(
-                    file,
-                    line,
-                    format!("`{from}` (floor {own}) names {what} on {place}"),
-                ));
+                found.push(Violation::new(file, line, format!("`{from}` (floor {own}) names {what} on {place}")));
             }
         }
     }
@@ -112,17 +101,13 @@ fn homes(files: &[SourceFile]) -> HashMap<&str, &str> {
                 homes.insert(name.text, *top);
             }
             if path.is_empty() && tokens[i].text == "use" {
-                let from = i
-                    + 1
-                    + 2 * usize::from(reads(&tokens, i + 1, &["crate"]) || reads(&tokens, i + 1, &["self"]));
+                let from =
+                    i + 1 + 2 * usize::from(reads(&tokens, i + 1, &["crate"]) || reads(&tokens, i + 1, &["self"]));
                 let tree: Vec<_> = tokens[from..].iter().take_while(|token| token.text != ";").collect();
                 if let Some(top) = tree.first().filter(|top| top.is_name()) {
                     // Every name of the tree, inner modules too: none of them is a module at the root.
                     homes.extend(
-                        tree.iter()
-                            .skip(1)
-                            .filter(|token| token.is_name())
-                            .map(|token| (token.text, top.text)),
+                        tree.iter().skip(1).filter(|token| token.is_name()).map(|token| (token.text, top.text)),
                     );
                 }
             }
@@ -163,12 +148,7 @@ fn root_references<'a>(tokens: &[Token<'a>], depth: usize) -> Vec<(&'a str, usiz
 }
 
 /// Follows one path or one tree of `use` and collects what it names at the root; gives the place behind it.
-fn resolve<'a>(
-    tokens: &[Token<'a>],
-    mut at: usize,
-    mut depth: usize,
-    found: &mut Vec<(&'a str, usize)>,
-) -> usize {
+fn resolve<'a>(tokens: &[Token<'a>], mut at: usize, mut depth: usize, found: &mut Vec<(&'a str, usize)>) -> usize {
     while let Some(token) = tokens.get(at) {
         match token.text {
             "crate" => depth = 0,
@@ -225,14 +205,8 @@ fn nobody_looks_up_or_sideways() {
                 "bff-core/src/cache/store.rs",
                 "use crate::{error::Error,\n compose::{A, B}, auth};\nuse super::super::edge::X;",
             ),
-            (
-                "bff-core/src/edge/stack.rs",
-                "fn f() { crate::upstream::call(); }\nuse crate::{auth, bff::Bff};",
-            ),
-            (
-                "bff-core/src/error.rs",
-                "mod inner { use super::super::{self as root, cache::Cache}; }\nuse crate::*;",
-            ),
+            ("bff-core/src/edge/stack.rs", "fn f() { crate::upstream::call(); }\nuse crate::{auth, bff::Bff};"),
+            ("bff-core/src/error.rs", "mod inner { use super::super::{self as root, cache::Cache}; }\nuse crate::*;"),
             ("bff-core/src/upstream.rs", "use crate::edge::{Answer};"),
         ],
         &[
@@ -256,10 +230,7 @@ fn a_name_at_the_root_stands_on_the_floor_it_comes_from() {
     check(
         &RULE,
         &[
-            (
-                "bff-core/src/auth/mod.rs",
-                "use crate::{Error, Bff};\nfn f() { crate::compose!(); crate::NAME; }",
-            ),
+            ("bff-core/src/auth/mod.rs", "use crate::{Error, Bff};\nfn f() { crate::compose!(); crate::NAME; }"),
             ("bff-core/src/compose/join.rs", "macro_rules! compose { () => { $crate::edge::X } }"),
             (
                 "bff-core/src/lib.rs",

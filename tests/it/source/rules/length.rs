@@ -23,11 +23,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
         if length > LONGEST {
             found.push(Violation::new(file, LONGEST + 1, format!("{length} lines")));
         } else if length > LONG && !is_one_thing {
-            found.push(Violation::new(
-                file,
-                LONG + 1,
-                format!("{length} lines, and no `// length: …` says why"),
-            ));
+            found.push(Violation::new(file, LONG + 1, format!("{length} lines, and no `// length: …` says why")));
         }
     }
     found

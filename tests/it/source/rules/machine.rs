@@ -44,8 +44,8 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
 fn path(line: &str) -> Option<&'static str> {
     PLACES.into_iter().find(|place| {
         line.match_indices(place).any(|(at, _)| {
-            let begins = !line[..at]
-                .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '}' | '.' | '-' | '_' | '~'));
+            let begins =
+                !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '}' | '.' | '-' | '_' | '~'));
             let below = line[at + place.len()..].chars().next();
             begins && below.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_'))
         })
@@ -67,10 +67,7 @@ fn a_path_of_one_machine_is_found() {
 
 #[test]
 fn an_ignored_test_is_found() {
-    let text = "#[test]\n#[ignore = \"slow\"]\nfn a() {}\n#[cfg_attr(unix, ignore)] fn b() {}\n// #[ignore]\nlet ignore = 1;";
-    check(
-        &RULE,
-        &[("a/tests/a.rs", text)],
-        &["a/tests/a.rs:2: an ignored test", "a/tests/a.rs:4: an ignored test"],
-    );
+    let text =
+        "#[test]\n#[ignore = \"slow\"]\nfn a() {}\n#[cfg_attr(unix, ignore)] fn b() {}\n// #[ignore]\nlet ignore = 1;";
+    check(&RULE, &[("a/tests/a.rs", text)], &["a/tests/a.rs:2: an ignored test", "a/tests/a.rs:4: an ignored test"]);
 }

@@ -44,18 +44,4 @@ macro_rules! hold {
     };
 }
 
-hold!(
-    bounds,
-    clock,
-    dependencies,
-    floors,
-    length,
-    libraries,
-    machine,
-    names,
-    nouns,
-    panics,
-    problems,
-    sleep,
-    wire
-);
+hold!(bounds, clock, dependencies, floors, length, libraries, machine, names, nouns, panics, problems, sleep, wire);

@@ -11,23 +11,12 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-const NOUNS: [&str; 10] = [
-    "product",
-    "price",
-    "catalog",
-    "catalogue",
-    "inventory",
-    "review",
-    "recommendation",
-    "cart",
-    "promotion",
-    "shop",
-];
+const NOUNS: [&str; 10] =
+    ["product", "price", "catalog", "catalogue", "inventory", "review", "recommendation", "cart", "promotion", "shop"];
 
 fn find(files: &[SourceFile]) -> Vec<Violation> {
     let ours = |file: &&SourceFile| {
-        file.krate() == "bff-core"
-            && (file.is_rust() || file.name() == "Cargo.toml" || file.path.ends_with(".snap"))
+        file.krate() == "bff-core" && (file.is_rust() || file.name() == "Cargo.toml" || file.path.ends_with(".snap"))
     };
     let mut found = Vec::new();
     for file in files.iter().filter(ours) {
@@ -53,8 +42,7 @@ fn nouns(text: &str) -> impl Iterator<Item = &str> {
     words(text).into_iter().filter(|word| {
         let word = word.to_ascii_lowercase();
         NOUNS.iter().any(|noun| {
-            let plural =
-                noun.strip_suffix('y').map_or_else(|| format!("{noun}s"), |stem| format!("{stem}ies"));
+            let plural = noun.strip_suffix('y').map_or_else(|| format!("{noun}s"), |stem| format!("{stem}ies"));
             word == *noun || word == plural
         })
     })
@@ -69,8 +57,7 @@ fn words(text: &str) -> Vec<&str> {
         let before = i.checked_sub(1).map_or(' ', |i| letters[i].1);
         // The plural of an abbreviation (`IDs`) is one word.
         let after = letters.get(i + 1).map_or(' ', |(_, c)| *c);
-        let hump =
-            c.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && after.is_lowercase()));
+        let hump = c.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && after.is_lowercase()));
         if (!c.is_alphabetic() || hump)
             && let Some(from) = start.take()
         {
@@ -111,11 +98,7 @@ fn a_noun_is_found_in_every_dress() {
 
 #[test]
 fn false_friends_pass() {
-    check(
-        &RULE,
-        &[("bff-core/src/a.rs", "preview workshop carton discard production stock order Reviewer")],
-        &[],
-    );
+    check(&RULE, &[("bff-core/src/a.rs", "preview workshop carton discard production stock order Reviewer")], &[]);
 }
 
 #[test]

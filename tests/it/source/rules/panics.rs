@@ -16,9 +16,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
     for file in files {
         if let Some(manifest) = Manifest::read(file) {
             let mut entries = manifest.entries().iter();
-            if !entries
-                .any(|entry| entry.table == "lints" && (entry.key, entry.value) == ("workspace", "true"))
-            {
+            if !entries.any(|entry| entry.table == "lints" && (entry.key, entry.value) == ("workspace", "true")) {
                 found.push(Violation::new(file, 1, "without the lints of the workspace"));
             }
         }

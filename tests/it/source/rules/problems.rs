@@ -20,8 +20,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
         }
         let all = file.shipped_tokens();
         let tokens = without_attributes(&all);
-        let is_endpoint =
-            file.krate() != "bff-core" && (file.within("endpoints") || file.name() == "endpoints.rs");
+        let is_endpoint = file.krate() != "bff-core" && (file.within("endpoints") || file.name() == "endpoints.rs");
         for i in 0..tokens.len() {
             let why = if let Some(what) = error_becomes_http(&tokens, i) {
                 what
@@ -57,17 +56,15 @@ fn status(tokens: &[Token<'_>], at: usize) -> Option<String> {
     if token.text == "StatusCode" && reads(tokens, at + 1, &["::"]) {
         return Some(format!("StatusCode::{}", tokens.get(at + 2)?.text));
     }
-    let is_code =
-        token.text.len() == 3 && token.text.parse().is_ok_and(|code: u16| (100..600).contains(&code));
+    let is_code = token.text.len() == 3 && token.text.parse().is_ok_and(|code: u16| (100..600).contains(&code));
     let before = |n: usize| at.checked_sub(n).map_or("", |i| tokens[i].text);
     let is_named = (1..=4)
         .map(before)
         .take_while(|text| !matches!(*text, ";" | "," | "{"))
         .any(|text| matches!(text, "status" | "status_code" | "with_status" | "from_u16" | "set_status"));
     // A tuple, not a call: no name before the parenthesis.
-    let is_answer = before(1) == "("
-        && reads(tokens, at + 1, &[","])
-        && at.checked_sub(2).is_none_or(|i| !tokens[i].is_name());
+    let is_answer =
+        before(1) == "(" && reads(tokens, at + 1, &[","]) && at.checked_sub(2).is_none_or(|i| !tokens[i].is_name());
     (is_code && (is_named || is_answer)).then(|| token.text.to_owned())
 }
 
@@ -106,11 +103,7 @@ impl From<Error> for io::Error {}
 ";
     check(
         &RULE,
-        &[
-            ("bff-core/src/edge/problem.rs", text),
-            ("bff-core/src/error.rs", text),
-            ("mock-services/src/a.rs", text),
-        ],
+        &[("bff-core/src/edge/problem.rs", text), ("bff-core/src/error.rs", text), ("mock-services/src/a.rs", text)],
         &[
             "bff-core/src/error.rs:1: an error",
             "bff-core/src/error.rs:2: an error",

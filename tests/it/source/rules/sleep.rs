@@ -15,8 +15,8 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         let tokens = file.test_tokens();
-        let is_paused = (0..tokens.len())
-            .any(|i| tokens[i].text == "start_paused" || reads(&tokens, i, &["time", "::", "pause"]));
+        let is_paused =
+            (0..tokens.len()).any(|i| tokens[i].text == "start_paused" || reads(&tokens, i, &["time", "::", "pause"]));
         for i in 0..tokens.len() {
             // A paused runtime does not pause a thread.
             if reads(&tokens, i, &["thread", "::", "sleep"]) {
@@ -26,11 +26,7 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
             let is_thread = i >= 2 && reads(&tokens, i - 2, &["thread", "::"]);
             let is_other = i >= 1 && matches!(tokens[i - 1].text, "." | "fn");
             if sleeps && !is_thread && !is_other && !is_paused {
-                found.push(Violation::new(
-                    file,
-                    tokens[i].line,
-                    format!("`{}` without a paused time", tokens[i].text),
-                ));
+                found.push(Violation::new(file, tokens[i].line, format!("`{}` without a paused time", tokens[i].text)));
             }
         }
     }
@@ -39,9 +35,9 @@ fn find(files: &[SourceFile]) -> Vec<Violation> {
 
 #[test]
 fn a_test_does_not_sleep() {
-    let sleeps = "use tokio::time::sleep;\nfn a() { tokio::time::sleep(x); sleep(x); }\nfn b() { std::thread::sleep(x); }";
-    let paused =
-        "#[tokio::test(start_paused = true)]\nasync fn a() { time::sleep(x) }\nfn b() { thread::sleep(x) }";
+    let sleeps =
+        "use tokio::time::sleep;\nfn a() { tokio::time::sleep(x); sleep(x); }\nfn b() { std::thread::sleep(x); }";
+    let paused = "#[tokio::test(start_paused = true)]\nasync fn a() { time::sleep(x) }\nfn b() { thread::sleep(x) }";
     let inline = "fn a() { time::sleep(x) }\n#[cfg(test)]\nmod tests { fn a() { time::sleep(x) } }";
     check(
         &RULE,

@@ -86,9 +86,11 @@ fn skips<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
         if let Some(inside) = attribute(tokens, i) {
             let inside = &tokens[inside];
             let is_serde = inside.iter().any(|token| token.text == "serde");
-            found.extend(inside.iter().filter(|token| {
-                token.text.starts_with("skip_serializing") || (is_serde && token.text == "skip")
-            }));
+            found.extend(
+                inside
+                    .iter()
+                    .filter(|token| token.text.starts_with("skip_serializing") || (is_serde && token.text == "skip")),
+            );
         }
     }
     found
@@ -140,9 +142,6 @@ fn f() { list.iter().skip(1) }
     check(
         &RULE,
         &[("bff-mobile/src/endpoints/a.rs", text), ("upstreams/src/a.rs", text)],
-        &[
-            "bff-mobile/src/endpoints/a.rs:3: `skip_serializing_if`",
-            "bff-mobile/src/endpoints/a.rs:5: `skip`",
-        ],
+        &["bff-mobile/src/endpoints/a.rs:3: `skip_serializing_if`", "bff-mobile/src/endpoints/a.rs:5: `skip`"],
     );
 }
