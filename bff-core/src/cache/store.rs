@@ -164,13 +164,17 @@ impl Store {
     pub fn keep(&self, key: &Key, body: &Bytes, freshness: &Freshness, asked: Instant) {
         let weight = (body.len() + key.text().len() + OVERHEAD) as u64;
         // What was kept before is older than this answer in any case.
-        let newer = self.entries.get(key).is_some_and(|kept| kept.asked > asked);
+        let before = self.entries.get(key);
+        let newer = before.as_ref().is_some_and(|kept| kept.asked > asked);
         if newer || self.last_write(key).is_some_and(|write| asked <= write) {
             return;
         }
         // One entry never pushes out the better part of the others.
         if !freshness.storable || weight > self.capacity / 8 {
-            return self.forget(key);
+            if before.is_some() {
+                self.forget(key);
+            }
+            return;
         }
         let remaining = freshness.remaining.unwrap_or_default().min(LONGEST);
         let cut = if self.jitter > 0.0 { remaining.mul_f64(self.jitter * fastrand::f64()) } else { Duration::ZERO };
