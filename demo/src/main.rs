@@ -145,9 +145,9 @@ fn guide(arguments: &Arguments, backends: &Running) -> String {
   partner  {partner}   docs {partner}/docs
            curl {acme} {partner}/v1/products/42
 
-  Break one backend, and ask again: the page is still there, marked.
+  Break one backend, and ask for a page that nothing is kept of: it is still there, marked (look at `reviews` and `meta`).
            curl -X PUT {console}/reviews/off
-           curl -i {mobile}/product-page/42
+           curl -i {mobile}/product-page/43
            curl -X PUT {console}/reviews/on
 
   Ctrl-C stops everything.

@@ -1,4 +1,4 @@
-//! The network, by reqwest. The only file that knows it.
+//! The network: reqwest where TLS or compression is spoken, hyper's own client for the rest. No other file knows either.
 
 use std::sync::Arc;
 use std::time::Duration;
