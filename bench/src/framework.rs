@@ -3,7 +3,7 @@
 use bff_core::auth::IssuerSettings;
 use bff_core::config::Settings;
 use bff_core::serve::{Listeners, serve, shutdown_signal};
-use bff_core::upstream::{Client, UpstreamSettings, network};
+use bff_core::upstream::{Client, Tcp, UpstreamSettings};
 use bff_core::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes, telemetry};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -97,7 +97,7 @@ pub(crate) async fn run(server: &Server) -> Result<()> {
     if let Some(mistake) = bff.check(&settings).first() {
         return Err(mistake.to_string().into());
     }
-    let app = bff.build(&settings, &|_, own| network(own)).await.map_err(|error| error.to_string())?;
+    let app = bff.build(&settings, Tcp).await.map_err(|error| error.to_string())?;
     let listeners = Listeners::bind(&settings.server).await?;
     serve(app, listeners, &settings.server, shutdown_signal()).await?;
     Ok(())

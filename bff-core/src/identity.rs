@@ -160,6 +160,14 @@ impl Fingerprint {
         }
     }
 
+    /// A number for choices that are to stay the same for a person, on every machine and after every start.
+    #[must_use]
+    pub fn sticky(self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[..8]);
+        u64::from_be_bytes(first)
+    }
+
     fn of(claims: &Claims) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut field = |value: Option<&str>| {

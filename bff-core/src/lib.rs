@@ -16,6 +16,7 @@ pub mod fetched;
 pub mod identity;
 mod layer;
 pub mod openapi;
+pub mod resilience;
 mod routes;
 pub mod serve;
 pub mod settings;
@@ -27,7 +28,7 @@ pub mod upstream;
 #[doc(hidden)]
 pub use {axum, utoipa_axum};
 
-pub use bff::{About, App, Bff, Endpoint, Transports};
+pub use bff::{About, App, Bff, Endpoint};
 pub use clock::Millis;
 pub use compose::{Composer, Meta};
 pub use edge::{Json, Path, Problems, Query, User};

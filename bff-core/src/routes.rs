@@ -12,6 +12,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::context::{Need, Terms};
 use crate::edge::Access;
 use crate::openapi::example_target;
+use crate::resilience::Criticality;
 use crate::settings::{Check, Mistakes};
 
 /// What a route may cost and who may call it. Feeds the stack, the API document and `routes`.
@@ -20,13 +21,19 @@ pub struct Policy {
     pub(crate) access: Access,
     pub(crate) budget: Duration,
     pub(crate) private_max_age: Option<Duration>,
+    pub(crate) criticality: Criticality,
 }
 
 impl Policy {
     /// Anybody may call it. The budget is 1 s unless [`budget`](Self::budget) says otherwise.
     #[must_use]
     pub fn public() -> Self {
-        Self { access: Access::default(), budget: Duration::from_secs(1), private_max_age: None }
+        Self {
+            access: Access::default(),
+            budget: Duration::from_secs(1),
+            private_max_age: None,
+            criticality: Criticality::Normal,
+        }
     }
 
     /// Only with credentials. Otherwise like [`public`](Self::public).
@@ -55,6 +62,20 @@ impl Policy {
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// When this BFF is full, requests here are refused last.
+    #[must_use]
+    pub fn critical(mut self) -> Self {
+        self.criticality = Criticality::Critical;
+        self
+    }
+
+    /// When this BFF is full, requests here are refused first.
+    #[must_use]
+    pub fn sheddable(mut self) -> Self {
+        self.criticality = Criticality::Sheddable;
         self
     }
 

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -114,6 +116,89 @@ struct UpstreamLabels {
     upstream: Name,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TargetLabels {
+    upstream: Name,
+    variant: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    upstream: Name,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    upstream: Name,
+    variant: Name,
+    state: &'static str,
+}
+
+/// What guards one version of an upstream, as it is when the metrics are read. Totals count from the start.
+#[derive(Debug)]
+pub struct Guarded {
+    /// Its name in the configuration.
+    pub upstream: Arc<str>,
+    /// The version; empty for the main one.
+    pub variant: Arc<str>,
+    /// The breaker's state, and how often it has opened; `None` without one.
+    pub breaker: Option<(&'static str, u64)>,
+    /// Limit, calls in flight, and calls refused by the bulkhead; `None` without one.
+    pub bulkhead: Option<(usize, usize, u64)>,
+    /// Attempts made again.
+    pub retries: u64,
+    /// Attempts made beside a late one.
+    pub hedges: u64,
+    /// Further attempts that the budget refused.
+    pub budget_refused: u64,
+    /// Hosts known.
+    pub hosts: usize,
+    /// Hosts that get no calls because they failed.
+    pub hosts_ejected: usize,
+}
+
+/// What [`Guarded`] and the shadow become.
+#[derive(Debug, Default)]
+struct Protections {
+    breaker_state: Family<StateLabels, Gauge>,
+    breaker_opened: Family<TargetLabels, Counter>,
+    limit: Family<TargetLabels, Gauge>,
+    in_flight: Family<TargetLabels, Gauge>,
+    bulkhead_refused: Family<TargetLabels, Counter>,
+    retries: Family<TargetLabels, Counter>,
+    hedges: Family<TargetLabels, Counter>,
+    budget_refused: Family<TargetLabels, Counter>,
+    hosts: Family<TargetLabels, Gauge>,
+    hosts_ejected: Family<TargetLabels, Gauge>,
+    shadow: Family<ShadowLabels, Counter>,
+}
+
+impl Protections {
+    fn register(&self, registry: &mut Registry) {
+        let state = "1 for the state that the circuit breaker is in (closed, open, half_open)";
+        registry.register("upstream_breaker_state", state, self.breaker_state.clone());
+        registry.register("upstream_breaker_opened", "Times the circuit breaker opened", self.breaker_opened.clone());
+        registry.register("upstream_limit", "Calls that may be in flight at once", self.limit.clone());
+        registry.register("upstream_in_flight", "Attempts in flight", self.in_flight.clone());
+        registry.register("upstream_bulkhead_refused", "Calls that found no place", self.bulkhead_refused.clone());
+        registry.register("upstream_retries", "Attempts made again", self.retries.clone());
+        registry.register("upstream_hedges", "Attempts made beside a late one", self.hedges.clone());
+        let refused = "Further attempts that the retry budget refused";
+        registry.register("upstream_retry_budget_refused", refused, self.budget_refused.clone());
+        registry.register("upstream_hosts", "Hosts known", self.hosts.clone());
+        registry.register(
+            "upstream_hosts_ejected",
+            "Hosts without calls, because they failed",
+            self.hosts_ejected.clone(),
+        );
+        registry.register("upstream_shadow", "Answers compared with the shadow's", self.shadow.clone());
+    }
+}
+
+/// The states of a circuit breaker, as metrics and views name them.
+pub const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
+
 /// Everything that is counted. Label values come from closed sets: routes, parts, upstreams, outcomes.
 #[derive(Debug)]
 pub struct Metrics {
@@ -124,6 +209,17 @@ pub struct Metrics {
     parts: Family<PartLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<UpstreamLabels, Histogram>,
+    shed: Family<EndpointLabels, Counter>,
+    protections: Protections,
+}
+
+/// A counter that is kept elsewhere, brought up to `total`.
+fn raise(counter: &Counter, total: u64) {
+    counter.inner().store(total, Ordering::Relaxed);
+}
+
+fn gauge(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn seconds() -> Histogram {
@@ -145,7 +241,11 @@ impl Default for Metrics {
         registry.register("part_outcomes", "What became of the parts of composite answers", parts.clone());
         registry.register("upstream_calls", "What became of upstream calls", calls.clone());
         registry.register("upstream_call_duration_seconds", "From asking to having", call_seconds.clone());
-        Self { registry, requests, request_seconds, response_bytes, parts, calls, call_seconds }
+        let shed = Family::default();
+        registry.register("requests_shed", "Requests refused because this BFF was full", shed.clone());
+        let protections = Protections::default();
+        protections.register(&mut registry);
+        Self { registry, requests, request_seconds, response_bytes, parts, calls, call_seconds, shed, protections }
     }
 }
 
@@ -156,6 +256,43 @@ impl Metrics {
         let upstream = Name(upstream.clone());
         self.calls.get_or_create(&CallLabels { upstream: upstream.clone(), outcome: outcome.as_str(), reason }).inc();
         self.call_seconds.get_or_create(&UpstreamLabels { upstream }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that was refused because this BFF was full.
+    pub fn shed(&self, endpoint: &Arc<str>) {
+        self.shed.get_or_create(&EndpointLabels { endpoint: Name(endpoint.clone()) }).inc();
+    }
+
+    /// How one version of an upstream is guarded at this moment.
+    pub fn guarded(&self, now: Guarded) {
+        let own = &self.protections;
+        let labels = TargetLabels { upstream: Name(now.upstream), variant: Name(now.variant) };
+        if let Some((state, opened)) = now.breaker {
+            for known in BREAKER_STATES {
+                let TargetLabels { upstream, variant } = labels.clone();
+                let labels = StateLabels { upstream, variant, state: known };
+                own.breaker_state.get_or_create(&labels).set(i64::from(known == state));
+            }
+            raise(&own.breaker_opened.get_or_create(&labels), opened);
+        }
+        if let Some((limit, in_flight, refused)) = now.bulkhead {
+            own.limit.get_or_create(&labels).set(gauge(limit));
+            own.in_flight.get_or_create(&labels).set(gauge(in_flight));
+            raise(&own.bulkhead_refused.get_or_create(&labels), refused);
+        }
+        raise(&own.retries.get_or_create(&labels), now.retries);
+        raise(&own.hedges.get_or_create(&labels), now.hedges);
+        raise(&own.budget_refused.get_or_create(&labels), now.budget_refused);
+        own.hosts.get_or_create(&labels).set(gauge(now.hosts));
+        own.hosts_ejected.get_or_create(&labels).set(gauge(now.hosts_ejected));
+    }
+
+    /// How often a shadow answered the same, and how often something else.
+    pub fn shadow(&self, upstream: &Arc<str>, same: u64, different: u64) {
+        for (result, total) in [("same", same), ("different", different)] {
+            let labels = ShadowLabels { upstream: Name(upstream.clone()), result };
+            raise(&self.protections.shadow.get_or_create(&labels), total);
+        }
     }
 
     /// Counts an answered request and what became of its parts.

@@ -40,8 +40,8 @@ pub fn bff() -> Bff<Upstreams> {
         .describe("Composite answers for the mobile app, one for each screen.")
         .page(routes!(home::home), Policy::public().budget(800.ms()))
         .page(routes!(product_page::product_page), Policy::public().budget(800.ms()))
-        .page(routes!(search::search), Policy::public().budget(1000.ms()))
-        .page(routes!(cart::cart), Policy::user().budget(1000.ms()))
-        .page(routes!(cart::add_cart_item), Policy::user().budget(1500.ms()))
+        .page(routes!(search::search), Policy::public().budget(1000.ms()).sheddable())
+        .page(routes!(cart::cart), Policy::user().budget(1000.ms()).critical())
+        .page(routes!(cart::add_cart_item), Policy::user().budget(1500.ms()).critical())
         .page(routes!(orders::orders), Policy::user().budget(1000.ms()))
 }

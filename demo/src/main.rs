@@ -8,7 +8,7 @@ use bff_core::Bff;
 use bff_core::config::Settings;
 use bff_core::serve::{Listeners, serve, shutdown_signal};
 use bff_core::telemetry::{LogFormat, log_to_stdout};
-use bff_core::upstream::{Clients, network};
+use bff_core::upstream::{Clients, Tcp};
 use clap::Parser;
 use mock_services::{Options, Ports, Running, Service};
 use tokio::sync::watch;
@@ -105,7 +105,7 @@ impl Demo<'_> {
         let listeners = Listeners::bind(&settings.server)
             .await
             .map_err(|error| format!("{error} (of the demo: --port for clients, --management-port for operators)"))?;
-        let app = bff.build(&settings, &|_, own| network(own)).await.map_err(|error| error.to_string())?;
+        let app = bff.build(&settings, Tcp).await.map_err(|error| error.to_string())?;
         let mut stopped = self.stopped.clone();
         self.running.spawn(async move {
             // Ends with an error when the sender is dropped, which is how it is told to stop.

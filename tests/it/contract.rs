@@ -8,7 +8,7 @@ use bff_core::cache::CacheSettings;
 use bff_core::context::{Context, Scope, Terms, TraceContext, Wishes};
 use bff_core::identity::{Claims, Identity};
 use bff_core::telemetry::Metrics;
-use bff_core::upstream::{Client, Clients, Shared, UpstreamSettings, network};
+use bff_core::upstream::{Client, Clients, Shared, Tcp, UpstreamSettings};
 use bff_core::{Composer, Fetched, Kind, Result};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mock_services::{Options, Running, Service, SigningKeys};
@@ -48,8 +48,7 @@ async fn start() -> (Running, Backends) {
             connect_timeout: PATIENCE,
             ..UpstreamSettings::default()
         };
-        let transport = network(&settings).unwrap();
-        Some(Client::new(name, settings, shared.clone(), transport))
+        Some(Client::new(name, settings, shared.clone(), &Tcp).unwrap())
     });
     (mocks, backends.unwrap())
 }

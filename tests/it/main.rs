@@ -18,6 +18,7 @@ mod edge;
 mod flood;
 mod identity;
 mod page;
+mod protections;
 mod readme;
 mod source;
 mod tiny;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bff_core::Bff;
 use bff_core::config::{Settings, Sources};
 use bff_core::serve::{Listeners, serve};
-use bff_core::upstream::{Clients, Shared, network};
+use bff_core::upstream::{Clients, Shared, Tcp};
 use http::HeaderMap;
 use mock_services::{Faults, Logged, Options, Running, Service, SigningKeys, TokenRequest};
 use reqwest::{Client, Method, RequestBuilder};
@@ -53,7 +53,7 @@ impl Served {
     pub(crate) async fn start<Upstreams: Clients>(bff: &Bff<Upstreams>, mut settings: Settings) -> Self {
         settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.server.management = settings.server.listen;
-        let app = bff.build(&settings, &|_, own| network(own)).await.unwrap();
+        let app = bff.build(&settings, Tcp).await.unwrap();
         let listeners = Listeners::bind(&settings.server).await.unwrap();
         let (address, management) = (listeners.public_addr().unwrap(), listeners.management_addr().unwrap());
         let shared = app.shared.clone();
@@ -209,12 +209,15 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    /// As patient with this one as `config/mobile.toml` says, for tests in which it does not answer.
+    /// As patient with this one as `config/mobile.toml` says, for tests in which it does not answer. It is asked once for
+    /// each call and no failure is remembered, so that each fault shows by itself.
     pub(crate) async fn hasty(service: Service) -> Self {
         let shipped = shipped().upstreams[service.name()].clone();
         Self::with(|settings| {
             let upstream = settings.upstreams.get_mut(service.name()).unwrap();
             (upstream.timeout, upstream.attempt_timeout) = (shipped.timeout, shipped.attempt_timeout);
+            upstream.retry.tries = 0;
+            upstream.breaker.enabled = false;
         })
         .await
     }

@@ -10,20 +10,19 @@ use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use url::{Position, Url};
 
-use super::Transports;
 use crate::auth::FetchKeys;
 use crate::cache::CacheSettings;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::telemetry::Metrics;
-use crate::upstream::{Client, Path, Shared, UpstreamSettings};
+use crate::upstream::{Client, Network, Path, Shared, UpstreamSettings};
 
 /// Fetches key sets by an outbound stack of its own, which keeps nothing: how long a key set is held is not for
 /// HTTP caching to say.
 pub(super) struct Issuers(HashMap<String, (Client, String)>);
 
 impl Issuers {
-    pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>, transports: &Transports<'_>) -> Result<Self> {
+    pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>, network: &dyn Network) -> Result<Self> {
         let nothing_kept = CacheSettings { capacity: bytesize::ByteSize::b(0), ..CacheSettings::default() };
         let mut issuers = HashMap::new();
         for issuer in settings.auth.issuers.values() {
@@ -37,14 +36,8 @@ impl Issuers {
             };
             // Each its own flights: two issuers may have their keys at the same path.
             let shared = Shared::new(&nothing_kept, metrics.clone());
-            let transport = transports("issuer", &own)?;
-            issuers.insert(
-                address,
-                (
-                    Client::new("issuer", own, shared, transport),
-                    url[Position::BeforePath..Position::AfterQuery].to_owned(),
-                ),
-            );
+            let client = Client::new("issuer", own, shared, network)?;
+            issuers.insert(address, (client, url[Position::BeforePath..Position::AfterQuery].to_owned()));
         }
         Ok(Self(issuers))
     }

@@ -1,6 +1,7 @@
 //! A BFF: its table of contents, and the program that is built from it.
 
 mod issuers;
+mod protections;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, StatusCode, Uri, header};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -23,10 +25,11 @@ use crate::context::{Context, Terms};
 use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey};
 use crate::error::{Error, Kind, Result};
 use crate::openapi;
+use crate::resilience::{Criticality, Load};
 use crate::routes::{Policy, Route, SurveyedPart};
 use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
-use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Shared, Transport, UpstreamSettings};
+use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Network, Shared, UpstreamSettings};
 
 /// The table of contents of one BFF: its endpoints, each with its policy.
 #[derive(Clone)]
@@ -55,9 +58,6 @@ impl<Upstreams> std::fmt::Debug for Bff<Upstreams> {
     }
 }
 
-/// Where the network for an upstream of this name comes from; tests put something else in its place.
-pub type Transports<'a> = dyn Fn(&str, &UpstreamSettings) -> Result<Transport> + 'a;
-
 /// A BFF, built: everything but the listening.
 pub struct App {
     /// What clients call.
@@ -71,6 +71,7 @@ pub struct App {
     /// The table of contents, with each endpoint's parts.
     pub endpoints: Vec<Endpoint>,
     ready: Arc<AtomicBool>,
+    network: Arc<dyn Network>,
 }
 
 impl std::fmt::Debug for App {
@@ -84,6 +85,12 @@ impl App {
     #[must_use]
     pub fn parts(&self, endpoint: &str) -> &[SurveyedPart] {
         self.endpoints.iter().find(|known| known.name == endpoint).map_or(&[], |known| &known.parts)
+    }
+
+    /// Begins to look after the hosts of the upstreams (names, probes), until the set that comes back is dropped.
+    #[must_use = "dropping it ends the watch"]
+    pub fn watch(&self) -> JoinSet<()> {
+        self.shared.watch(&self.network)
     }
 
     /// Says whether `/readyz` sends traffic here: no while draining. Never follows the health of upstreams.
@@ -188,18 +195,19 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         mistakes.into_inner()
     }
 
-    /// Builds the program. `transports` is [`network`](crate::upstream::network) but in tests.
+    /// Builds the program. `network` is [`Tcp`](crate::upstream::Tcp) but in tests.
     ///
     /// # Errors
     /// When an upstream or an issuer cannot be set up; settings are to be [checked](Self::check) before.
-    pub async fn build(&self, settings: &Settings, transports: &Transports<'_>) -> Result<App> {
+    pub async fn build(&self, settings: &Settings, network: impl Network) -> Result<App> {
+        let network: Arc<dyn Network> = Arc::new(network);
         if let Some(clash) = openapi::clash(&self.routes) {
             return Err(Error::internal(clash));
         }
         let metrics = Arc::new(Metrics::default());
         let shared = Shared::new(&settings.cache, metrics.clone());
-        let clients = clients::<Upstreams>(settings, &shared, transports)?;
-        let issuers = Issuers::new(settings, &metrics, transports)?;
+        let clients = clients::<Upstreams>(settings, &shared, network.as_ref())?;
+        let issuers = Issuers::new(settings, &metrics, network.as_ref())?;
         let authenticator = Authenticator::new(&settings.auth, Arc::new(issuers)).map_err(|mistakes| {
             let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             Error::internal(mistakes.join("; "))
@@ -208,12 +216,15 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let mut edge_settings = settings.edge.clone();
         edge_settings.server_timing &= self.about.timings;
         let kept = kept(settings);
-        let door = |terms: Terms, access: Access| {
+        let load = Arc::new(Load::new(&settings.edge.shed));
+        let door = |terms: Terms, access: Access, criticality: Criticality| {
             Arc::new(Door {
                 terms: Arc::new(terms),
                 access,
                 authenticator: authenticator.clone(),
                 metrics: metrics.clone(),
+                load: load.clone(),
+                criticality,
                 kept: kept.clone(),
                 settings: edge_settings.clone(),
             })
@@ -224,7 +235,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
             let page = Page { settings: edge_settings.clone(), private_max_age: route.policy.private_max_age };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
-            let handler = edge::door(inside, &door(terms, route.policy.access.clone()));
+            let handler = edge::door(inside, &door(terms, route.policy.access.clone(), route.policy.criticality));
             pages = pages.route(&route.path, handler);
         }
         let pages = pages.with_state(clients);
@@ -234,7 +245,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let ready = Arc::new(AtomicBool::new(true));
         let plain = |endpoint: &str, path: &str, handler| {
             let terms = Terms { endpoint: endpoint.into(), route: path.into(), ..Terms::default() };
-            edge::door(handler, &door(terms, Access::default()))
+            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable))
         };
         let json: Bytes = openapi::render(&document).into();
         let public = pages
@@ -243,9 +254,15 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             .merge(openapi::explorer(self.about.name, |path, handler| plain("docs", path, handler)))
             .merge(health(&ready))
             .fallback_service(plain("unmatched", "", any(no_such_route)).with_state::<()>(()));
-        let rendered = metrics.clone();
+        let (rendered, measured) = (metrics.clone(), shared.clone());
+        let scrape = move || {
+            measured.measure();
+            std::future::ready(metrics_text(&rendered))
+        };
+        let seen = shared.clone();
         let management = Router::new()
-            .route("/metrics", get(move || std::future::ready(metrics_text(&rendered))))
+            .route("/metrics", get(scrape))
+            .route("/protections", get(move || std::future::ready(protections::json(&seen, &load))))
             .merge(health(&ready));
         let endpoints = self.routes.iter().map(|route| Endpoint {
             name: route.name.clone(),
@@ -255,7 +272,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             access: route.policy.access.clone(),
             parts: parts.get(&route.name).cloned().unwrap_or_default(),
         });
-        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready })
+        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, network })
     }
 
     /// Asks every endpoint for its parts, without calling anything.
@@ -276,16 +293,12 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     }
 }
 
-fn clients<Upstreams: Clients>(
-    settings: &Settings,
-    shared: &Arc<Shared>,
-    transports: &Transports<'_>,
-) -> Result<Upstreams> {
+fn clients<Upstreams: Clients>(settings: &Settings, shared: &Arc<Shared>, network: &dyn Network) -> Result<Upstreams> {
     let mut made = HashMap::new();
     for name in Upstreams::NAMES {
         let own = settings.upstreams.get(*name).cloned().unwrap_or_default();
-        let transport = transports(name, &own).map_err(|error| error.from_upstream((*name).into()))?;
-        made.insert(*name, Client::new(name, own, shared.clone(), transport));
+        let client = Client::new(name, own, shared.clone(), network);
+        made.insert(*name, client.map_err(|error| error.from_upstream((*name).into()))?);
     }
     Upstreams::build(&mut |name| made.get(name).cloned())
         .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))
@@ -293,7 +306,7 @@ fn clients<Upstreams: Clients>(
 
 /// The client's headers that some upstream may be told, and the one that writes pass on.
 fn kept(settings: &Settings) -> Arc<[HeaderName]> {
-    let mut names: Vec<HeaderName> = settings.upstreams.values().flat_map(UpstreamSettings::forwarded).collect();
+    let mut names: Vec<HeaderName> = settings.upstreams.values().flat_map(UpstreamSettings::varied).collect();
     names.push(IDEMPOTENCY_KEY);
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();

@@ -66,6 +66,13 @@ impl Key {
         Self { text: text.into(), upstream: upstream.clone(), owner }
     }
 
+    /// The same question to another version of the upstream.
+    #[must_use]
+    pub fn of_variant(self, variant: &str) -> Self {
+        // A header in the key has a `=`, and no variant's name has one.
+        Self { text: format!("{} ~{variant}", self.text).into(), ..self }
+    }
+
     /// The whole question, for the memory of one request.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {

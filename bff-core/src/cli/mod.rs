@@ -20,7 +20,7 @@ use crate::error::{Error, Kind};
 use crate::openapi;
 use crate::serve::{Listeners, serve, shutdown_signal};
 use crate::telemetry;
-use crate::upstream::{self, Clients, UpstreamSettings};
+use crate::upstream::{Clients, Location, Tcp, UpstreamSettings};
 
 mod flags;
 mod table;
@@ -185,11 +185,12 @@ async fn build<Upstreams: Clients>(
     offline: bool,
 ) -> crate::error::Result<App> {
     if !offline {
-        return bff.build(settings, &|_, settings| upstream::network(settings)).await;
+        return bff.build(settings, Tcp).await;
     }
     // The network would ask this machine for its TLS roots, and a build container may have none.
     let nowhere = service_fn(|_| async { Err(Error::new(Kind::Unreachable)) });
-    bff.build(settings, &|_, _| Ok(BoxCloneSyncService::new(nowhere))).await
+    let network = move |_: &str, _: &UpstreamSettings, _: &Location| Ok(BoxCloneSyncService::new(nowhere));
+    bff.build(settings, network).await
 }
 
 /// What the code alone says: defaults, and upstreams nowhere.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::bff::{App, Bff};
 use crate::edge::Access;
+use crate::resilience::Criticality;
 use crate::routes::SurveyedPart;
 
 /// One endpoint.
@@ -17,6 +18,7 @@ pub(super) struct Row<'a> {
     needs_identity: bool,
     roles: &'a [&'static str],
     scopes: &'a [&'static str],
+    criticality: Criticality,
     parts: &'a [SurveyedPart],
 }
 
@@ -31,6 +33,7 @@ pub(super) fn rows<'a, Upstreams>(bff: &'a Bff<Upstreams>, app: &'a App) -> Vec<
             needs_identity: *needs_identity,
             roles,
             scopes,
+            criticality: route.policy.criticality,
             parts: app.parts(&route.name),
         }
     };
@@ -44,10 +47,10 @@ pub(super) fn json(rows: &[Row<'_>]) -> String {
 
 /// Columns as wide as their widest cell.
 pub(super) fn text(rows: &[Row<'_>]) -> String {
-    let head = ["METHOD", "PATH", "NAME", "BUDGET", "WHO", "PARTS"].map(str::to_owned);
-    let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
+    let head = ["METHOD", "PATH", "NAME", "BUDGET", "WHEN FULL", "WHO", "PARTS"].map(str::to_owned);
+    let lines: Vec<[String; 7]> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for line in &lines {
         let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
@@ -58,16 +61,25 @@ pub(super) fn text(rows: &[Row<'_>]) -> String {
 }
 
 impl Row<'_> {
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         let parts = self.parts.iter().map(|part| format!("{} {}", part.need.as_str(), part.name));
         [
             self.method.to_owned(),
             self.path.to_owned(),
             self.name.to_owned(),
             humantime::format_duration(self.budget).to_string(),
+            self.when_full().to_owned(),
             self.who(),
             parts.collect::<Vec<_>>().join(", "),
         ]
+    }
+
+    fn when_full(&self) -> &'static str {
+        match self.criticality {
+            Criticality::Critical => "refused last",
+            Criticality::Normal => "normal",
+            Criticality::Sheddable => "refused first",
+        }
     }
 
     fn who(&self) -> String {

@@ -215,8 +215,8 @@ fn routes_need_no_configuration() {
     let text = said(&bff(), &["routes"], &[]);
     assert_eq!(
         text.out,
-        "METHOD  PATH           NAME        BUDGET  WHO      PARTS\n\
-         GET     /weather/{id}  getWeather  800ms   anybody  subject now, optional outlook\n"
+        "METHOD  PATH           NAME        BUDGET  WHEN FULL  WHO      PARTS\n\
+         GET     /weather/{id}  getWeather  800ms   normal     anybody  subject now, optional outlook\n"
     );
     let guarded = said(&guarded(), &["routes"], &[]);
     assert!(guarded.out.contains("  user, role walker, scope sky:read  subject now"), "{}", guarded.out);
@@ -225,7 +225,7 @@ fn routes_need_no_configuration() {
     assert_eq!(
         json,
         serde_json::json!([{
-            "method": "GET", "path": "/weather/{id}", "name": "getWeather", "budget": "800ms",
+            "method": "GET", "path": "/weather/{id}", "name": "getWeather", "budget": "800ms", "criticality": "normal",
             "needs_identity": false, "roles": [], "scopes": [],
             "parts": [{ "name": "now", "need": "subject" }, { "name": "outlook", "need": "optional" }],
         }])

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Settings;
 use crate::auth::IssuerSettings;
+use crate::resilience::VariantSettings;
 use crate::routes::EndpointSettings;
 use crate::upstream::UpstreamSettings;
 
@@ -15,7 +16,7 @@ pub(super) const ANY: &str = "*";
 pub(super) fn shape() -> Value {
     let mut shape = json(&Settings::default());
     for (table, entry) in [
-        ("/upstreams", json(&UpstreamSettings::default())),
+        ("/upstreams", upstream()),
         ("/endpoints", json(&EndpointSettings::default())),
         ("/auth/issuers", json(&IssuerSettings::default())),
     ] {
@@ -24,6 +25,12 @@ pub(super) fn shape() -> Value {
         }
     }
     shape
+}
+
+fn upstream() -> Value {
+    let mut upstream = json(&UpstreamSettings::default());
+    upstream["variants"][ANY] = json(&VariantSettings::default());
+    upstream
 }
 
 /// Settings hold nothing that JSON cannot; `null` would only cost a suggestion.

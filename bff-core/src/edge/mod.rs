@@ -18,6 +18,7 @@ mod problem;
 mod problem_types;
 mod secure;
 mod settings;
+mod shed;
 mod stack;
 
 pub use access::Access;

@@ -5,6 +5,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::resilience::ShedSettings;
 use crate::settings::{Check, Mistakes};
 
 /// What a client may send, and what it is told.
@@ -22,6 +23,8 @@ pub struct EdgeSettings {
     /// Says that this host is to be called by TLS only (`Strict-Transport-Security`, two years). Default: no; set it
     /// where TLS ends here or at a balancer in front.
     pub hsts: bool,
+    /// How many requests are served at once.
+    pub shed: ShedSettings,
 }
 
 impl Default for EdgeSettings {
@@ -32,6 +35,7 @@ impl Default for EdgeSettings {
             cors_origins: Vec::new(),
             server_timing: false,
             hsts: false,
+            shed: ShedSettings::default(),
         }
     }
 }
@@ -53,6 +57,7 @@ impl Check for EdgeSettings {
                 "give at least 64 bytes",
             );
         }
+        mistakes.within("shed", |mistakes| self.shed.check(mistakes));
         for origin in &self.cors_origins {
             let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
             if !exact {

@@ -15,10 +15,11 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::access::{self, Access};
-use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure};
+use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed};
 use crate::auth::Authenticator;
 use crate::context::Terms;
 use crate::layer::around;
+use crate::resilience::{Criticality, Load};
 use crate::telemetry::Metrics;
 
 /// What the door of one route knows.
@@ -32,6 +33,10 @@ pub struct Door {
     pub authenticator: Arc<Authenticator>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How full this BFF is; the same for all doors.
+    pub load: Arc<Load>,
+    /// How bad it is to refuse a request here.
+    pub criticality: Criticality,
     /// Headers of the client that some upstream may be told.
     pub kept: Arc<[HeaderName]>,
     /// What a client may send, and what it is told.
@@ -81,7 +86,9 @@ where
         .layer(around((), problem::problem))
         // Panic: inside the problem, which it becomes.
         .layer(around((), panic::panic))
-        // Address limit and load shed stand here: before anything costs a signature.
+        // Address limit stands here: before anything costs a signature.
+        // Load shed: for the same reason, and inside the problem, so that who is refused is told when to come back.
+        .layer(around(state(), shed::shed))
         // Authenticate: inside everything that must see a refusal.
         .layer(around(state(), access::authenticate));
     // Quota stands here: it needs to know who asks.

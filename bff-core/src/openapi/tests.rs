@@ -162,7 +162,7 @@ fn railway() -> Bff<Nothing> {
 }
 
 async fn built(bff: &Bff<Nothing>) -> App {
-    bff.build(&Settings::default(), &|_, _| Err(crate::Error::internal("no network"))).await.unwrap()
+    bff.build(&Settings::default(), no_network).await.unwrap()
 }
 
 /// The document of a BFF, as text and as plain JSON.
@@ -170,4 +170,12 @@ async fn text(bff: &Bff<Nothing>) -> (String, Value) {
     let text = render(&built(bff).await.document);
     let plain = serde_json::from_str(&text).unwrap();
     (text, plain)
+}
+
+fn no_network(
+    _: &str,
+    _: &crate::upstream::UpstreamSettings,
+    _: &crate::upstream::Location,
+) -> crate::Result<crate::upstream::Transport> {
+    Err(crate::Error::internal("no network"))
 }

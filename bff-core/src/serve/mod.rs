@@ -164,6 +164,7 @@ pub async fn serve(
     settings: &ServerSettings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let _watch = app.watch();
     let stop_management = Arc::new(tokio::sync::Notify::new());
     let stopped = stop_management.clone();
     let own = settings.clone();

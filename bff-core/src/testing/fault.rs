@@ -102,7 +102,7 @@ impl Faults {
                 match fault {
                     None => transport.oneshot(request).await,
                     Some(Fault::Hang) => std::future::pending().await,
-                    Some(Fault::Refuse) => Err(Error::new(Kind::Unreachable).never_sent()),
+                    Some(Fault::Refuse) => Err(Error::new(Kind::Unreachable).never_sent().transient()),
                     Some(Fault::Status(status)) => {
                         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                         Ok(Reply::status(status).into_response())

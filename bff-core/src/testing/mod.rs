@@ -9,15 +9,19 @@ mod reply;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::task::JoinSet;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
@@ -27,13 +31,14 @@ use crate::body::Body;
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::identity::Claims;
-use crate::upstream::{Clients, Transport, UpstreamSettings, network};
+use crate::upstream::{Clients, Location, Network, Tcp, Transport, UpstreamSettings};
 use issuer::{AUDIENCE, ISSUER, Issuer};
 
 pub use fault::{Fault, Faults};
 pub use reply::Reply;
 
 type Fake = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Reply> + Send + Sync>;
+type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
 
 /// Builds a [`TestBff`].
 pub struct Builder<Upstreams> {
@@ -41,6 +46,7 @@ pub struct Builder<Upstreams> {
     settings: Settings,
     fakes: HashMap<String, Fake>,
     faults: Faults,
+    names: Names,
     issuer: Arc<Issuer>,
 }
 
@@ -59,6 +65,8 @@ pub struct TestBff {
     pub faults: Faults,
     issuer: Arc<Issuer>,
     router: Router,
+    /// Looks up names and probes hosts, where the settings say so.
+    _watch: JoinSet<()>,
 }
 
 /// An answer, read to its end.
@@ -89,6 +97,9 @@ impl Answer {
 impl<Upstreams: Clients> Builder<Upstreams> {
     /// No upstream answers yet; every one that is called without a fake is unreachable.
     ///
+    /// Nothing is asked again and no breaker opens, so that a test sees what one fault does and not what several did;
+    /// [`protected`](Self::protected) switches both on.
+    ///
     /// # Errors
     /// When no key for signing tokens can be made.
     pub fn new(bff: Bff<Upstreams>) -> Result<Self> {
@@ -102,13 +113,38 @@ impl<Upstreams: Clients> Builder<Upstreams> {
         };
         settings.auth.issuers.insert("test".to_owned(), issuer);
         for name in Upstreams::NAMES {
-            let own = UpstreamSettings { url: format!("http://{name}.test"), ..UpstreamSettings::default() };
+            let mut own = UpstreamSettings { url: format!("http://{name}.test"), ..UpstreamSettings::default() };
+            own.retry.tries = 0;
+            own.breaker.enabled = false;
+            own.dns_refresh = Duration::ZERO;
             settings.upstreams.insert((*name).to_owned(), own);
         }
-        Ok(Self { bff, settings, fakes: HashMap::new(), faults: Faults::default(), issuer: Arc::new(Issuer::new()?) })
+        let issuer = Arc::new(Issuer::new()?);
+        let names: Names = Arc::new(|_| Vec::new());
+        Ok(Self { bff, settings, fakes: HashMap::new(), faults: Faults::default(), names, issuer })
     }
 
-    /// Fakes one upstream by a function.
+    /// Retries and breakers as in production.
+    #[must_use]
+    pub fn protected(self) -> Self {
+        let own = UpstreamSettings::default();
+        self.settings(|settings| {
+            for upstream in settings.upstreams.values_mut() {
+                upstream.retry = own.retry.clone();
+                upstream.breaker = own.breaker.clone();
+            }
+        })
+    }
+
+    /// Says where names lead, for upstreams whose `dns_refresh` is not 0. Default: nowhere.
+    #[must_use]
+    pub fn names(mut self, names: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
+        self.names = Arc::new(names);
+        self
+    }
+
+    /// Fakes one upstream by a function. Which of its hosts is asked stands in `Host`: the address where one is known,
+    /// or else that of the URL.
     #[must_use]
     pub fn upstream<Fut>(mut self, name: &str, fake: impl Fn(Request<Bytes>) -> Fut + Send + Sync + 'static) -> Self
     where
@@ -143,33 +179,53 @@ impl<Upstreams: Clients> Builder<Upstreams> {
     /// # Errors
     /// When it cannot be built.
     pub async fn build(self) -> Result<TestBff> {
-        let Self { bff, settings, fakes, faults, issuer } = self;
-        let transports = |name: &str, own: &UpstreamSettings| -> Result<Transport> {
-            if name == "issuer" {
-                let keys = issuer.clone();
-                let fake: Fake = Arc::new(move |_| std::future::ready(keys.key_set()).boxed());
-                return Ok(faked(fake));
-            }
-            let transport = match fakes.get(name) {
-                Some(fake) => faked(fake.clone()),
-                None if own.url.ends_with(".test") => {
-                    BoxCloneSyncService::new(service_fn(|_| async { Err(Error::new(Kind::Unreachable)) }))
-                }
-                None => network(own)?,
-            };
-            Ok(faults.wrap(name, transport))
-        };
-        let app = bff.build(&settings, &transports).await?;
+        let Self { bff, settings, fakes, faults, names, issuer } = self;
+        let network = Fakes { fakes, names, faults: faults.clone(), issuer: issuer.clone() };
+        let app = bff.build(&settings, network).await?;
         let router = app.public.clone();
-        Ok(TestBff { app, faults, issuer, router })
+        let watch = app.watch();
+        Ok(TestBff { app, faults, issuer, router, _watch: watch })
     }
 }
 
-fn faked(fake: Fake) -> Transport {
+/// What stands in the network's place.
+struct Fakes {
+    // bound: the upstreams of one BFF
+    fakes: HashMap<String, Fake>,
+    names: Names,
+    faults: Faults,
+    issuer: Arc<Issuer>,
+}
+
+impl Network for Fakes {
+    fn transport(&self, name: &str, own: &UpstreamSettings, at: &Location) -> Result<Transport> {
+        if name == "issuer" {
+            let keys = self.issuer.clone();
+            let fake: Fake = Arc::new(move |_| std::future::ready(keys.key_set()).boxed());
+            return Ok(faked(fake, HeaderValue::from_static("issuer")));
+        }
+        let transport = match self.fakes.get(name) {
+            Some(fake) => faked(fake.clone(), at.to_string().parse().map_err(Error::internal)?),
+            None if at.url.host_str().is_some_and(|host| host.ends_with(".test")) => {
+                BoxCloneSyncService::new(service_fn(|_| async { Err(Error::new(Kind::Unreachable)) }))
+            }
+            None => Tcp.transport(name, own, at)?,
+        };
+        Ok(self.faults.wrap(name, transport))
+    }
+
+    fn resolve(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let addresses = (self.names)(&host).into_iter().map(|address| SocketAddr::new(address, port)).collect();
+        std::future::ready(Ok(addresses)).boxed()
+    }
+}
+
+fn faked(fake: Fake, host: HeaderValue) -> Transport {
     BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
-        let fake = fake.clone();
+        let (fake, host) = (fake.clone(), host.clone());
         async move {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
+            head.headers.insert(header::HOST, host);
             let body = body.collect().await.map_err(Error::internal)?.to_bytes();
             let reply = fake(Request::from_parts(head, body)).await;
             // A timer of nothing still waits for the next tick.

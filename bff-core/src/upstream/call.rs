@@ -2,18 +2,21 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
+use super::hosts::Host;
+use super::target::Target;
 use crate::body::Body;
 use crate::cache::{Freshness, Key, Overrides};
 use crate::clock::Instant;
 use crate::context::{CallOutcome, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Staleness;
+use crate::resilience::End;
 
 /// What a client says of a request, in its extensions. Layers read this, never the method.
 #[derive(Clone, Debug)]
@@ -34,12 +37,26 @@ pub struct Call {
     pub trace: TraceContext,
     /// How long it may take.
     pub timeout: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+    /// At most so many further attempts.
+    pub retries: u32,
+    /// A second attempt may run beside one that is late.
+    pub hedged: bool,
     /// When it has to end, once it has begun.
     pub deadline: Option<Instant>,
     /// How long its answer is kept where the answer does not say.
     pub overrides: Overrides,
     /// Reads the body, so that garbage is the upstream's failure and not ours.
     pub decode: Decode,
+    /// The version of the upstream that is asked.
+    pub(super) target: Arc<Target>,
+    /// The host of the present attempt.
+    pub(super) host: Option<Arc<Host>>,
+    /// The host that the next attempt had better not go to.
+    pub(super) avoid: Option<Arc<str>>,
+    /// Where a hedge learns which host was taken first.
+    pub(super) taken: Option<Arc<OnceLock<Arc<str>>>>,
 }
 
 /// A body as the value that the client wants, still without its type.
@@ -89,6 +106,29 @@ impl Verdict {
             },
         }
     }
+}
+
+/// How the end of an attempt is counted by those who guard the upstream.
+pub(super) fn end(result: &Result<Response<Body>>) -> End {
+    match Verdict::of(result) {
+        Verdict::Fine | Verdict::ClientFault => End::Good,
+        Verdict::UpstreamFault => End::Bad,
+        // Our own refusal says nothing about the upstream.
+        Verdict::Overloaded if result.as_ref().is_err_and(Error::is_unsent) => End::Nothing,
+        Verdict::Overloaded => End::Overloaded,
+        Verdict::Unknown => End::Nothing,
+    }
+}
+
+/// The same request once more; `None` for one whose body is a stream.
+pub(super) fn again(request: &Request<Body>) -> Option<Request<Body>> {
+    let Body::Bytes(body) = request.body() else { return None };
+    let mut copy = Request::new(Body::Bytes(body.clone()));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
 }
 
 /// The call that a request carries.

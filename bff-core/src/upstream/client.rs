@@ -17,15 +17,18 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Answer, Call, Decoded};
 use super::collect;
-use super::stack::{self, Shared, Stack, Transport, Upstream};
-use super::wait::TOO_LITTLE;
+use super::hosts::Network;
+use super::shadow::Shadow;
+use super::stack::{self, Shared, Stack, Upstream};
+use super::target::Target;
+use super::write::write;
 use super::{Path, UpstreamSettings};
 use crate::body::Body;
 use crate::clock;
 use crate::context::{CallOutcome, CallRecord, Freshness, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Fetched;
-use crate::identity::Fingerprint;
+use crate::resilience::Variants;
 
 /// One upstream, ready to be asked. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +61,9 @@ pub struct Unsent {
     path: Path,
     body: Option<Result<Bytes>>,
     timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
+    retries: Option<u32>,
+    hedged: Option<bool>,
     ttl: Option<Duration>,
     invalidates: &'static [&'static str],
 }
@@ -72,13 +78,35 @@ pub struct Ready<T> {
 }
 
 impl Client {
-    /// The upstream `name` behind `transport`.
-    #[must_use]
-    pub fn new(name: &str, settings: UpstreamSettings, shared: Arc<Shared>, transport: Transport) -> Self {
-        let forwarded = settings.forwarded().into();
-        let upstream =
-            Arc::new(Upstream { name: name.into(), settings, forwarded, shared, said_private: AtomicBool::new(false) });
-        Self { stack: stack::build(&upstream, transport), upstream }
+    /// The upstream `name`, whose hosts `network` leads to.
+    ///
+    /// # Errors
+    /// When there can be no way to one of its hosts.
+    pub fn new(name: &str, settings: UpstreamSettings, shared: Arc<Shared>, network: &dyn Network) -> Result<Self> {
+        let target = |variant, urls: &[String]| Target::new(name, variant, &settings, urls, network).map(Arc::new);
+        let main = target(None, settings.urls())?;
+        let variants: Result<Vec<_>> = settings
+            .variants
+            .iter()
+            .map(|(variant, own)| target(Some(variant), super::settings::urls(&own.url, &own.urls)))
+            .collect();
+        let variants = variants?;
+        let shadow = Shadow::new(name, &settings, network)?;
+        let rules = Variants::new(&settings.variants);
+        let upstream = Arc::new(Upstream {
+            name: name.into(),
+            forwarded: settings.forwarded().into(),
+            vary: settings.varied().into(),
+            main,
+            rules,
+            variants,
+            shadow,
+            shared: shared.clone(),
+            said_private: AtomicBool::new(false),
+            settings,
+        });
+        shared.register(&upstream);
+        Ok(Self { stack: stack::build(&upstream), upstream })
     }
 
     /// Asks for something.
@@ -86,7 +114,8 @@ impl Client {
         self.call(Method::GET, path)
     }
 
-    /// Adds something, or makes something happen. Never retried, never shared, never cut because its caller left.
+    /// Adds something, or makes something happen. Never sent again unless no connection came about, never shared, never
+    /// cut because its caller left.
     pub fn post(&self, path: Path) -> Unsent {
         self.call(Method::POST, path)
     }
@@ -107,7 +136,18 @@ impl Client {
     }
 
     fn call(&self, method: Method, path: Path) -> Unsent {
-        Unsent { client: self.clone(), method, path, body: None, timeout: None, ttl: None, invalidates: &[] }
+        Unsent {
+            client: self.clone(),
+            method,
+            path,
+            body: None,
+            timeout: None,
+            attempt_timeout: None,
+            retries: None,
+            hedged: None,
+            ttl: None,
+            invalidates: &[],
+        }
     }
 }
 
@@ -121,6 +161,26 @@ impl Unsent {
     /// How long this call may take. Default: the upstream's `timeout`.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
+        self
+    }
+
+    /// How long one attempt of this call may take. Default: the upstream's `attempt_timeout`; never longer than the call.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// At most so many further attempts; 0 for none. Default: the upstream's `retry.tries`. A write is only sent again
+    /// where it is certain that the upstream has heard nothing of it.
+    pub fn retries(mut self, tries: u32) -> Self {
+        self.retries = Some(tries);
+        self
+    }
+
+    /// Whether a second attempt may run beside one that is late. Default: the upstream's `hedge.enabled`; without that
+    /// no latencies are known, and saying yes here changes nothing. A write is never hedged.
+    pub fn hedged(mut self, hedged: bool) -> Self {
+        self.hedged = Some(hedged);
         self
     }
 
@@ -158,7 +218,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> IntoFuture for Ready<T> {
 
 async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> Result<Fetched<T>> {
     let Ready { call, per_identity, .. } = ready;
-    let Unsent { client, method, path, body, timeout, ttl, invalidates } = call;
+    let Unsent { client, method, path, body, timeout, attempt_timeout, retries, hedged, ttl, invalidates } = call;
     let upstream = client.upstream.clone();
     let scope = Scope::current();
     if scope.as_ref().is_some_and(|scope| scope.context.survey) {
@@ -194,13 +254,21 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         part,
         trace,
         timeout: timeout.unwrap_or(upstream.settings.timeout),
+        attempt_timeout: attempt_timeout.unwrap_or(upstream.settings.attempt_timeout),
+        retries: retries.unwrap_or(upstream.settings.retry.tries),
+        hedged: hedged.unwrap_or(upstream.settings.hedge.enabled),
         deadline: None,
         overrides,
         decode: decode::<T>,
+        target: upstream.main.clone(),
+        host: None,
+        avoid: None,
+        taken: None,
     });
     *request.method_mut() = method;
 
-    let result = if safe { (client.stack)(request).await } else { write(&client, request, invalidates).await };
+    let result =
+        if safe { (client.stack)(request).await } else { write(&upstream, &client.stack, request, invalidates).await };
     let result = result.and_then(|response| open::<T>(response));
     if let Some(scope) = scope {
         let took = clock::now() - started;
@@ -210,56 +278,6 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         None => Fetched::fresh(value),
         Some(staleness) => Fetched::stale(value, staleness),
     })
-}
-
-/// Sends a write so that nothing its caller does can cut it, and makes old what it may have changed.
-async fn write(
-    client: &Client,
-    request: Request<Body>,
-    invalidates: &'static [&'static str],
-) -> Result<Response<Body>> {
-    let upstream = client.upstream.clone();
-    let call: Option<&Call> = request.extensions().get();
-    let scope = call.and_then(|call| call.scope.clone());
-    let identity = scope.as_ref().and_then(|scope| scope.context.peek_identity()).map(|own| own.person());
-    let name = upstream.name.clone();
-    if scope.as_ref().is_some_and(|scope| scope.deadline.saturating_duration_since(clock::now()) < TOO_LITTLE) {
-        // Not begun, so what became of it is known.
-        return Err(Error::new(Kind::Deadline).from_upstream(name));
-    }
-    let context = scope.as_ref().map(|scope| scope.context.clone());
-    let background = upstream.shared.background.clone();
-    let forget = move || {
-        invalidate(&upstream, identity, invalidates);
-        if let Some(context) = &context {
-            context.memory.clear();
-        }
-    };
-    // Before, because a client that is told "outcome unknown" reads while the write may still be under way; after,
-    // because what was read in between may be old; and also when it failed, because it may have happened.
-    forget();
-    let call = (client.stack)(request);
-    let sent = background.spawn(async move {
-        let result = call.await;
-        forget();
-        result
-    });
-    let ended = match scope {
-        Some(scope) => match tokio::time::timeout_at(scope.deadline, sent).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(Error::new(Kind::Deadline).from_upstream(name).of_write()),
-        },
-        None => sent.await,
-    };
-    ended.unwrap_or_else(|_| Err(Error::internal("a write panicked"))).map_err(Error::of_write)
-}
-
-fn invalidate(upstream: &Upstream, identity: Option<Fingerprint>, others: &'static [&'static str]) {
-    let Some(identity) = identity else { return };
-    upstream.shared.store.written(&upstream.name, identity);
-    for other in others {
-        upstream.shared.store.written(&Arc::from(*other), identity);
-    }
 }
 
 fn decode<T: DeserializeOwned + Send + Sync + 'static>(
@@ -317,7 +335,7 @@ fn record<T>(
         upstream: upstream.name.clone(),
         private: private || per_identity,
         freshness,
-        vary: upstream.forwarded.clone(),
+        vary: upstream.vary.clone(),
         outcome,
         staleness,
         took,

@@ -114,7 +114,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes> {
 }
 
 fn broken(error: Box<dyn StdError + Send + Sync>) -> Error {
-    Error::new(Kind::Unreachable).caused_by(error)
+    Error::new(Kind::Unreachable).caused_by(error).transient()
 }
 
 /// `application/json`, and every `+json` of RFC 6838 §4.2.8.
@@ -140,7 +140,15 @@ fn refused(status: StatusCode, headers: &HeaderMap, safe: bool) -> Error {
         _ => Kind::InvalidResponse,
     };
     let error = Error::new(kind).caused_by(format!("status {}", status.as_u16()));
-    match headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(retry_after) {
+    let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(retry_after);
+    // A 500 is most often a defect that strikes again; a 429 that does not say when is best left alone.
+    let transient = match status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
+        StatusCode::TOO_MANY_REQUESTS => after.is_some(),
+        _ => false,
+    };
+    let error = if transient { error.transient() } else { error };
+    match after {
         Some(after) => error.with_retry_after(after),
         None => error,
     }

@@ -43,16 +43,14 @@ where
     Inner::Future: Send,
 {
     let call = call_mut(&mut request)?;
-    // In a box: what nobody shares is rare, and its future would make room in every other call's.
-    let Some(key) = call.key.clone() else { return inner.call(request).boxed().await };
+    let Some(key) = call.key.clone() else { return inner.call(request).await };
     let scope = call.scope.take();
     let last_write = upstream.shared.store.last_write(&key);
     let (flight, joined) = upstream.shared.flights.board(&key, last_write, || {
         let (shared, key) = (upstream.shared.clone(), key.clone());
         async move {
             let asked = clock::now();
-            // In a box at once: everything around it moves it, and it is large.
-            let call = AssertUnwindSafe(inner.call(request).boxed()).catch_unwind();
+            let call = AssertUnwindSafe(inner.call(request)).catch_unwind();
             let ended = match call.await {
                 Ok(result) => result.and_then(land),
                 // A waiter must not die of another one's call.

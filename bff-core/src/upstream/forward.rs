@@ -58,7 +58,11 @@ where
             }
             None => Key::shared(&upstream.name, target, &upstream.forwarded, request.headers()),
         };
-        call_mut(&mut request)?.key = Some(key);
+        let call = call_mut(&mut request)?;
+        call.key = Some(match &call.target.variant {
+            Some(variant) => key.of_variant(variant),
+            None => key,
+        });
     }
     inner.call(request).await
 }

@@ -4,29 +4,44 @@
 //! - [`path!`](crate::path!): a path whose arguments cannot leave their segment.
 //! - `stack`: the layers between a client and the network, in their order, and why.
 //! - [`Call`] and [`Verdict`]: all that a layer may know of a request and of an answer.
-//! - [`Transport`]: the network itself, or what a test puts in its place.
+//! - [`Network`]: the way to each host of an upstream ([`Tcp`]), or what a test puts in its place.
 
+mod balance;
+mod breaker;
+mod bulkhead;
 mod call;
 mod client;
 mod collect;
 mod flight;
 mod forward;
+mod hedge;
+mod hosts;
 mod observe;
 mod path;
 mod propagate;
+mod retry;
 mod settings;
+mod shadow;
 mod stack;
 mod store;
+mod target;
 #[cfg(test)]
 mod tests;
 mod timeout;
 mod transport;
+mod variant;
+mod view;
 mod wait;
+mod watch;
+mod write;
 
 pub use call::{Call, Verdict};
 pub use client::{Client, Clients, Ready, Unsent};
 pub use forward::IDEMPOTENCY_KEY;
+pub use hosts::{Location, Network};
 pub use path::Path;
 pub use settings::UpstreamSettings;
 pub use stack::{Shared, Transport};
-pub use transport::network;
+pub use target::{LabelledHost, TargetView};
+pub use transport::Tcp;
+pub use view::UpstreamView;

@@ -60,8 +60,10 @@ pub(super) async fn attempt<Inner>(
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let part = call_of(&request)?.part.clone();
-    let span = tracing::debug_span!("attempt", upstream = %upstream.name, owner = %upstream.settings.owner, part = part.as_deref());
+    let call = call_of(&request)?;
+    let host = call.host.as_ref().map(|host| &*host.label);
+    let part = call.part.as_deref();
+    let span = tracing::debug_span!("attempt", upstream = %upstream.name, owner = %upstream.settings.owner, host, part);
     let attempt = async {
         let result = inner.call(request).await;
         if let Err(error) = &result

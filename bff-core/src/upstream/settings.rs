@@ -1,5 +1,6 @@
 //! `[upstreams.<name>]`: one backend, and how long we wait for it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -8,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cache::Overrides;
+use crate::resilience::{
+    BalanceSettings, BreakerSettings, BulkheadSettings, HedgeSettings, RetrySettings, ShadowSettings, VariantSettings,
+    Variants, check_weights,
+};
 use crate::settings::{Check, Mistakes};
 
 /// One backend.
@@ -16,6 +21,15 @@ use crate::settings::{Check, Mistakes};
 pub struct UpstreamSettings {
     /// Where it is, with a path in front of all its paths if need be. No default.
     pub url: String,
+    /// Several URLs of the same service, in place of `url`. Default: none.
+    pub urls: Vec<String>,
+    /// How often the names in its URLs are looked up again. When one leads elsewhere, calls go there by new connections.
+    /// Default 10 s; 0 never (a connection that breaks is replaced by one that looks up in any case).
+    #[serde(with = "humantime_serde")]
+    pub dns_refresh: Duration,
+    /// Every address behind a name is a host of its own, to be balanced over (a headless service of Kubernetes).
+    /// Default: no; whoever connects chooses one.
+    pub each_address: bool,
     /// Who to call when it fails; in logs and metrics. Default: nobody.
     pub owner: String,
     /// How long a call may take, with everything that is done to make it succeed. Default 500 ms.
@@ -38,12 +52,30 @@ pub struct UpstreamSettings {
     pub compressed: bool,
     /// What holds where its answers do not say how long they may be kept.
     pub cache: Overrides,
+    /// Asking again.
+    pub retry: RetrySettings,
+    /// Not asking an upstream that fails.
+    pub breaker: BreakerSettings,
+    /// No more calls at once than it can serve.
+    pub bulkhead: BulkheadSettings,
+    /// A second attempt beside a late one.
+    pub hedge: HedgeSettings,
+    /// Which of its hosts is asked.
+    pub balance: BalanceSettings,
+    /// A second service that is asked the same, and whose answers are compared.
+    pub shadow: ShadowSettings,
+    // bound: the versions that a configuration names
+    /// Other versions of it, by name: canary and A-B.
+    pub variants: BTreeMap<String, VariantSettings>,
 }
 
 impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             url: String::new(),
+            urls: Vec::new(),
+            dns_refresh: Duration::from_secs(10),
+            each_address: false,
             owner: String::new(),
             timeout: Duration::from_millis(500),
             attempt_timeout: Duration::from_millis(400),
@@ -53,6 +85,13 @@ impl Default for UpstreamSettings {
             http2: false,
             compressed: false,
             cache: Overrides::default(),
+            retry: RetrySettings::default(),
+            breaker: BreakerSettings::default(),
+            bulkhead: BulkheadSettings::default(),
+            hedge: HedgeSettings::default(),
+            balance: BalanceSettings::default(),
+            shadow: ShadowSettings::default(),
+            variants: BTreeMap::new(),
         }
     }
 }
@@ -96,30 +135,142 @@ impl UpstreamSettings {
         names
     }
 
-    fn check_url(&self, mistakes: &mut Mistakes) {
-        const REMEDY: &str = "write http://host:port or https://host, with a path if need be";
-        if self.url.is_empty() {
-            return mistakes.note("url", "is missing", REMEDY);
+    /// The client's headers that an answer may depend on: those passed on, and those that variants are chosen by.
+    #[must_use]
+    pub fn varied(&self) -> Vec<HeaderName> {
+        let mut names = self.forwarded();
+        names.extend(Variants::new(&self.variants).headers().cloned());
+        names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
+        names
+    }
+
+    /// Where its main version is.
+    #[must_use]
+    pub fn urls(&self) -> &[String] {
+        urls(&self.url, &self.urls)
+    }
+
+    fn check_urls(&self, mistakes: &mut Mistakes) {
+        check_urls(&self.url, &self.urls, mistakes);
+        mistakes.within("balance", |mistakes| self.balance.check_hosts(self.urls().len(), mistakes));
+        if self.each_address && self.dns_refresh.is_zero() {
+            mistakes.note("dns_refresh", "0 never looks up the addresses", "give a time such as \"10s\"");
         }
-        match Url::parse(&self.url) {
-            Err(error) => mistakes.note("url", format!("{:?} is no URL ({error})", self.url), REMEDY),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                mistakes.note("url", format!("the scheme {:?} is not spoken", url.scheme()), REMEDY);
-            }
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                mistakes.note("url", "holds a user or a password", "take them out of the URL");
-            }
-            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                mistakes.note("url", format!("{:?} has a query or a fragment", self.url), REMEDY);
-            }
-            Ok(_) => {}
+        if !self.dns_refresh.is_zero() && self.dns_refresh < Duration::from_secs(1) {
+            mistakes.note(
+                "dns_refresh",
+                "asks the name server all the time",
+                "give at least \"1s\", or \"0s\" for never",
+            );
         }
+    }
+
+    /// What each mechanism cannot know of the others.
+    fn check_together(&self, mistakes: &mut Mistakes) {
+        let shown = humantime::format_duration;
+        if let Some(slow) = self.breaker.slow_after
+            && slow > self.attempt_timeout
+        {
+            let problem =
+                format!("{} is never reached: an attempt ends after {}", shown(slow), shown(self.attempt_timeout));
+            let remedy = "make it at most attempt_timeout, which is its default";
+            mistakes.within("breaker", |mistakes| mistakes.note("slow_after", problem, remedy));
+        }
+        if self.hedge.enabled {
+            let most = self.hedge.after_at_most.map(|most| ("after_at_most", most));
+            for (key, delay) in [("after_at_least", self.hedge.after_at_least)].into_iter().chain(most) {
+                if delay >= self.attempt_timeout {
+                    let problem =
+                        format!("after {} the first attempt has ended ({})", shown(delay), shown(self.attempt_timeout));
+                    let remedy = "make it shorter than attempt_timeout";
+                    mistakes.within("hedge", |mistakes| mistakes.note(key, problem, remedy));
+                }
+            }
+        }
+        if self.bulkhead.enabled && self.bulkhead.wait >= self.timeout {
+            let problem =
+                format!("a call would wait {} and may take {}", shown(self.bulkhead.wait), shown(self.timeout));
+            let remedy = "make it much shorter than timeout";
+            mistakes.within("bulkhead", |mistakes| mistakes.note("wait", problem, remedy));
+        }
+        if self.retry.tries > 0 && self.retry.backoff >= self.timeout {
+            let problem =
+                format!("a call would pause {} and may take {}", shown(self.retry.backoff), shown(self.timeout));
+            let remedy = "make it shorter than timeout, or retry.tries 0";
+            mistakes.within("retry", |mistakes| mistakes.note("backoff", problem, remedy));
+        }
+        if !self.shadow.url.is_empty() {
+            mistakes.within("shadow", |mistakes| check_url("url", &self.shadow.url, mistakes));
+        }
+        mistakes.within("variants", |mistakes| {
+            for (name, variant) in &self.variants {
+                if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+                {
+                    mistakes.note(name, "is no name for a variant", "use a-z, 0-9, - and _");
+                }
+                mistakes.within(name, |mistakes| {
+                    for url in urls(&variant.url, &variant.urls).iter().filter(|url| !url.is_empty()) {
+                        check_url("url", url, mistakes);
+                    }
+                    variant.check(mistakes);
+                });
+            }
+            check_weights(&self.variants, mistakes);
+        });
+    }
+}
+
+/// One URL or several.
+pub(super) fn urls<'a>(url: &'a String, urls: &'a [String]) -> &'a [String] {
+    if urls.is_empty() { std::slice::from_ref(url) } else { urls }
+}
+
+fn check_urls(url: &str, urls: &[String], mistakes: &mut Mistakes) {
+    if urls.is_empty() {
+        return check_url("url", url, mistakes);
+    }
+    if !url.is_empty() {
+        mistakes.note("urls", "are given beside url", "write all of them in urls, and no url");
+    }
+    for (index, url) in urls.iter().enumerate() {
+        check_url("urls", url, mistakes);
+        if urls[..index].contains(url) {
+            mistakes.note("urls", format!("{url:?} is there twice"), "take one out; balance.weights say who gets more");
+        }
+    }
+}
+
+fn check_url(key: &str, text: &str, mistakes: &mut Mistakes) {
+    const REMEDY: &str = "write http://host:port or https://host, with a path if need be";
+    if text.is_empty() {
+        return mistakes.note(key, "is missing", REMEDY);
+    }
+    match Url::parse(text) {
+        Err(error) => mistakes.note(key, format!("{text:?} is no URL ({error})"), REMEDY),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            mistakes.note(key, format!("the scheme {:?} is not spoken", url.scheme()), REMEDY);
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            mistakes.note(key, "holds a user or a password", "take them out of the URL");
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            mistakes.note(key, format!("{text:?} has a query or a fragment"), REMEDY);
+        }
+        Ok(_) => {}
     }
 }
 
 impl Check for UpstreamSettings {
     fn check(&self, mistakes: &mut Mistakes) {
-        self.check_url(mistakes);
+        self.check_urls(mistakes);
+        mistakes.within("retry", |mistakes| self.retry.check(mistakes));
+        mistakes.within("breaker", |mistakes| self.breaker.check(mistakes));
+        mistakes.within("bulkhead", |mistakes| self.bulkhead.check(mistakes));
+        mistakes.within("hedge", |mistakes| self.hedge.check(mistakes));
+        mistakes.within("balance", |mistakes| self.balance.check(mistakes));
+        mistakes.within("shadow", |mistakes| self.shadow.check(mistakes));
+        self.check_together(mistakes);
         for (key, time) in [
             ("timeout", self.timeout),
             ("attempt_timeout", self.attempt_timeout),

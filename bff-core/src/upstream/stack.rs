@@ -1,21 +1,29 @@
 //! The outbound stack: every layer between a typed client and the network, outermost first, and why it stands there.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderName, Request, Response};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tower::layer::layer_fn;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
-use super::{UpstreamSettings, collect, flight, forward, observe, propagate, store, timeout, wait};
+use super::shadow::Shadow;
+use super::target::Target;
+use super::{
+    UpstreamSettings, balance, breaker, bulkhead, collect, flight, forward, hedge, observe, propagate, retry, shadow,
+    store, timeout, transport, variant, wait,
+};
 use crate::body::Body;
 use crate::cache::{CacheSettings, Flights, Store};
 use crate::error::{Error, Result};
 use crate::layer::around;
+use crate::resilience::Variants;
 use crate::telemetry::Metrics;
 
 /// The network, or what a test puts in its place: a request in, an answer with its body still streaming out.
@@ -34,6 +42,9 @@ pub struct Shared {
     pub(super) refreshes: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whose state operators can see. Held weakly: an upstream is there as long as its client is.
+    // bound: the upstreams of one BFF
+    pub(super) upstreams: Mutex<Vec<Weak<Upstream>>>,
 }
 
 impl Shared {
@@ -46,6 +57,7 @@ impl Shared {
             background: TaskTracker::new(),
             refreshes: Arc::new(Semaphore::new(settings.background_refreshes)),
             metrics,
+            upstreams: Mutex::default(),
         })
     }
 }
@@ -57,6 +69,15 @@ pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     /// The client's headers that are passed on.
     pub(super) forwarded: Arc<[HeaderName]>,
+    /// The client's headers that an answer depends on: those, and what variants are chosen by.
+    pub(super) vary: Arc<[HeaderName]>,
+    /// The version that calls go to which no rule sends elsewhere.
+    pub(super) main: Arc<Target>,
+    /// Who is sent elsewhere.
+    pub(super) rules: Variants,
+    /// The other versions, in the order of the rules.
+    pub(super) variants: Vec<Arc<Target>>,
+    pub(super) shadow: Option<Shadow>,
     pub(super) shared: Arc<Shared>,
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
@@ -66,12 +87,13 @@ pub(super) struct Upstream {
 pub(super) type Stack = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response<Body>>> + Send + Sync>;
 
 /// The stack of one upstream.
-pub(super) fn build(upstream: &Arc<Upstream>, transport: Transport) -> Stack {
+pub(super) fn build(upstream: &Arc<Upstream>) -> Stack {
     let up = || upstream.clone();
     let stack = ServiceBuilder::new()
         // Call span and metrics: outermost, so that what the store answers is counted too.
         .layer(around(up(), observe::call))
-        // Variant (A-B, canary) stands here: it is part of the key, so the store has to know it.
+        // Variant (A-B, canary): part of the key, so the store has to know it.
+        .layer(around(up(), variant::variant))
         // Identity and forwarded headers: part of the key as well.
         .layer(around(up(), forward::forward))
         // Store: looked up before anybody waits; and a failure below may still be answered from it.
@@ -82,18 +104,67 @@ pub(super) fn build(upstream: &Arc<Upstream>, transport: Transport) -> Stack {
         // Flight: one call for everybody who asks the same.
         .layer(around(up(), flight::flight))
         // ── below this line nothing belongs to one caller ──
-        // Shadow stands here: it mirrors calls, not attempts.
+        // One allocation, of what lies below: the layers above would move it, and the compiler would have to know all
+        // layers as one type, whose size grows with their number faster than memory.
+        .layer(layer_fn(boxed))
+        // Shadow: mirrors calls, not attempts, and what the store answers not at all.
+        .layer(around(up(), shadow::shadow))
         // Call timeout: bounds everything that is done to make the call succeed.
         .layer(around((), timeout::call))
-        // Retry (budget), hedge, breaker, bulkhead, balance, and ejection per host stand here.
+        // Retry: the only place that asks again; outside all that judges single attempts.
+        .layer(around(up(), retry::retry))
+        // Hedge: inside the retry, because a hedged pair that fails is one failure.
+        .layer(around(up(), hedge::hedge))
+        // The attempt: what is made more than once for one call.
+        .layer(layer_fn(boxed))
+        // Breaker: sees every attempt, and refuses before anybody waits for a place.
+        .layer(around((), breaker::breaker))
+        // Bulkhead: a place is held by an attempt, not by the pauses between two.
+        .layer(around((), bulkhead::bulkhead))
+        // Balance and ejection: as late as possible, because load changes while one waits for a place.
+        .layer(around(up(), balance::balance))
         // Attempt span: one line in a trace for each time the network was asked.
         .layer(around(up(), observe::attempt))
         // Attempt timeout: a hanging host costs one attempt, not the call.
-        .layer(around(up(), timeout::attempt))
+        .layer(around((), timeout::attempt))
         // Trace context and remaining time: as late as possible, because time passes.
         .layer(around((), propagate::propagate))
         // Collect: inside the attempt, so that a trickling 200 is a slow attempt and not a fast success.
         .layer(around(up(), collect::collect))
-        .service(transport);
-    Arc::new(move |request| stack.clone().call(request).boxed())
+        .service(tower::service_fn(transport::send));
+    erase(stack)
+}
+
+fn erase<Inner>(inner: Inner) -> Stack
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
+    Inner::Future: Send,
+{
+    Arc::new(move |request| inner.clone().call(request).boxed())
+}
+
+fn boxed<Inner>(inner: Inner) -> Boxed
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
+    Inner::Future: Send,
+{
+    Boxed(erase(inner))
+}
+
+/// A stack as a service, always ready.
+#[derive(Clone)]
+struct Boxed(Stack);
+
+impl Service<Request<Body>> for Boxed {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response<Body>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        (self.0)(request)
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{Answer, answered, call_mut, call_of};
+use super::call::{Answer, again, answered, call_mut, call_of};
 use super::flight::{Flown, Landed};
 use super::stack::Upstream;
 use crate::body::Body;
@@ -78,22 +78,20 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Re
 
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
 ///
-/// One for each key and a bounded number of them; beyond that the answer stays as it is until the next request.
+/// One for each key and a bounded number of them, and none while the upstream has its hands full; beyond that the
+/// answer stays as it is until the next request.
 fn refresh<Inner>(upstream: &Arc<Upstream>, key: &Key, request: &Request<Body>, mut inner: Inner)
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error> + Send + 'static,
     Inner::Future: Send,
 {
     let shared = &upstream.shared;
-    if shared.flights.is_under_way(key) || shared.background.is_closed() {
+    let busy = call_of(request).is_ok_and(|call| call.target.is_busy());
+    if busy || shared.flights.is_under_way(key) || shared.background.is_closed() {
         return;
     }
     let Ok(permit) = shared.refreshes.clone().try_acquire_owned() else { return };
-    let mut again = Request::new(Body::empty());
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    *again.extensions_mut() = request.extensions().clone();
+    let Some(mut again) = again(request) else { return };
     if let Ok(call) = call_mut(&mut again) {
         call.scope = None;
     }

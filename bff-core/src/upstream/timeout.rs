@@ -1,13 +1,11 @@
 //! The limits of a call and of one attempt. They belong to the upstream, not to a caller.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use tower::Service;
 
 use super::call::{call_mut, call_of};
-use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
@@ -20,15 +18,16 @@ where
     within(limit, request, inner).await
 }
 
-pub(super) async fn attempt<Inner>(
-    upstream: Arc<Upstream>,
-    request: Request<Body>,
-    inner: Inner,
-) -> Result<Response<Body>>
+pub(super) async fn attempt<Inner>((): (), request: Request<Body>, inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    within(upstream.settings.attempt_timeout, request, inner).await
+    let limit = call_of(&request)?.attempt_timeout;
+    // Another attempt may be luckier, at another host for one; the whole call's own end is nobody's to repeat.
+    within(limit, request, inner).await.map_err(|error| match error.kind() {
+        Kind::Timeout => error.transient(),
+        _ => error,
+    })
 }
 
 async fn within<Inner>(limit: Duration, mut request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>

@@ -1,33 +1,53 @@
 //! The network: reqwest where TLS or compression is spoken, hyper's own client for the rest. No other file knows either.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower::service_fn;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt, service_fn};
 use url::Url;
 
-use super::call::Verdict;
+use super::call::{Verdict, call_of};
+use super::hosts::{Location, Network};
 use super::{Transport, UpstreamSettings};
 use crate::body::Body;
 use crate::error::{Error, Kind, Result};
 
-/// The network for one upstream.
+/// The network itself.
 ///
 /// Everything reqwest would do on its own is switched off: redirects, proxies of the environment, `Referer`,
 /// retries. Time limits stand in the layers above; only connecting has one here, because only here it is seen.
-///
-/// # Errors
-/// When the URL is none, or the TLS roots of this machine cannot be read.
-pub fn network(settings: &UpstreamSettings) -> Result<Transport> {
-    let base = Url::parse(&settings.url).map_err(Error::internal)?;
-    if base.scheme() == "http" && !settings.compressed {
-        return plain(&base, settings);
+/// Each host has connections of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Tcp;
+
+impl Network for Tcp {
+    fn transport(&self, _: &str, settings: &UpstreamSettings, at: &Location) -> Result<Transport> {
+        if at.url.scheme() == "http" && !settings.compressed {
+            return plain(at, settings);
+        }
+        secure(at, settings)
     }
+}
+
+/// Hands an attempt to the host that was chosen for it.
+pub(super) async fn send(request: Request<Body>) -> Result<Response<Body>> {
+    let host = call_of(&request)?.host.clone().ok_or_else(|| Error::internal("an attempt without a host"))?;
+    host.transport.clone().oneshot(request).await
+}
+
+fn secure(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
+    let base = at.url.clone();
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -49,9 +69,12 @@ pub fn network(settings: &UpstreamSettings) -> Result<Transport> {
     if settings.http2 {
         builder = builder.http2_prior_knowledge();
     }
+    if let (Some(name), Some(address)) = (base.domain(), at.address) {
+        builder = builder.resolve(name, address);
+    }
     let client = builder.build().map_err(Error::internal)?;
     let base = Arc::new(base);
-    Ok(BoxCloneSyncService::new(service_fn(move |request| send(client.clone(), base.clone(), request))))
+    Ok(BoxCloneSyncService::new(service_fn(move |request| send_secure(client.clone(), base.clone(), request))))
 }
 
 /// The address of `target` below `base`. Only the path and the query are read: the host is that of the configuration,
@@ -68,8 +91,8 @@ fn address(base: &Url, target: &Uri) -> Url {
 
 /// The network without TLS and without compression: hyper's own client. What reqwest does beyond that costs some 25,000
 /// instructions for each call, and none of it is used here.
-fn plain(base: &Url, settings: &UpstreamSettings) -> Result<Transport> {
-    let mut connector = HttpConnector::new();
+fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
+    let mut connector = HttpConnector::new_with_resolver(Resolver(at.address));
     connector.set_connect_timeout(Some(settings.connect_timeout));
     connector.set_nodelay(true);
     connector.set_keepalive(Some(Duration::from_secs(15)));
@@ -83,12 +106,37 @@ fn plain(base: &Url, settings: &UpstreamSettings) -> Result<Transport> {
         .pool_max_idle_per_host(512)
         .http2_only(settings.http2)
         .build(connector);
-    let uri: Uri = base.as_str().parse().map_err(Error::internal)?;
+    let uri: Uri = at.url.as_str().parse().map_err(Error::internal)?;
     let client = Arc::new((client, uri.into_parts()));
     Ok(BoxCloneSyncService::new(service_fn(move |request| send_plain(client.clone(), request))))
 }
 
-type Plain = legacy::Client<HttpConnector, Body>;
+type Plain = legacy::Client<HttpConnector<Resolver>, Body>;
+
+/// Knows the address, or asks this machine. (The port comes from the URL unless the address names one.)
+#[derive(Clone, Copy, Debug)]
+struct Resolver(Option<SocketAddr>);
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = BoxFuture<'static, std::io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let known = self.0;
+        async move {
+            match known {
+                Some(address) => Ok(vec![address].into_iter()),
+                None => Ok(GaiResolver::new().oneshot(name).await?.collect::<Vec<_>>().into_iter()),
+            }
+        }
+        .boxed()
+    }
+}
 
 async fn send_plain(client: Arc<(Plain, http::uri::Parts)>, mut request: Request<Body>) -> Result<Response<Body>> {
     let (client, base) = &*client;
@@ -107,7 +155,8 @@ async fn send_plain(client: Arc<(Plain, http::uri::Parts)>, mut request: Request
     *request.extensions_mut() = http::Extensions::new();
     let response = client.request(request).await.map_err(|error| {
         let never_sent = error.is_connect();
-        let error = Error::new(Kind::Unreachable).caused_by(error);
+        // A connection that was refused, or broke before the answer began: the next one may hold.
+        let error = Error::new(Kind::Unreachable).caused_by(error).transient();
         if never_sent { error.never_sent() } else { error }
     })?;
     let mut response = response.map(Body::stream);
@@ -116,7 +165,7 @@ async fn send_plain(client: Arc<(Plain, http::uri::Parts)>, mut request: Request
     Ok(response)
 }
 
-async fn send(client: reqwest::Client, base: Arc<Url>, request: Request<Body>) -> Result<Response<Body>> {
+async fn send_secure(client: reqwest::Client, base: Arc<Url>, request: Request<Body>) -> Result<Response<Body>> {
     let (head, body) = request.into_parts();
     let url = address(&base, &head.uri);
     let mut outgoing = reqwest::Request::new(head.method, url);
@@ -147,6 +196,7 @@ fn no_answer(error: reqwest::Error) -> Error {
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
     let never_sent = error.is_connect();
     let error = Error::new(kind).caused_by(error.without_url());
+    let error = if kind == Kind::Unreachable { error.transient() } else { error };
     if never_sent { error.never_sent() } else { error }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bff_core::Bff;
 use bff_core::context::Need;
 use bff_core::testing::{Answer, Builder, Fault, TestBff};
-use bff_core::upstream::{Clients, UpstreamSettings};
+use bff_core::upstream::Clients;
 use bff_core::{Endpoint, clock, identity::Claims};
 
 use crate::bffs::{Kept, for_each_bff};
@@ -119,9 +119,13 @@ fn kit<Upstreams: Clients>(
     let own = kept.settings();
     let builder = Builder::new(bff.clone()).unwrap().settings(|settings| {
         settings.endpoints = own.endpoints;
-        for (name, upstream) in own.upstreams {
-            let url = format!("http://{name}.test");
-            settings.upstreams.insert(name, UpstreamSettings { url, ..upstream });
+        for (name, mut upstream) in own.upstreams {
+            upstream.url = format!("http://{name}.test");
+            // As the kit has it: one attempt, no pauses at random, nothing remembered.
+            upstream.retry.tries = 0;
+            upstream.breaker.enabled = false;
+            upstream.dns_refresh = Duration::ZERO;
+            settings.upstreams.insert(name, upstream);
         }
     });
     Upstreams::NAMES.iter().fold(builder, |builder, name| fake(builder, name))

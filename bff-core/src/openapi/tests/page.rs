@@ -111,8 +111,7 @@ async fn two_types_of_one_name_are_refused() {
         }
     }
     let bff = railway().page(crate::routes!(other::colours), crate::Policy::public());
-    let transports = |_: &str, _: &crate::upstream::UpstreamSettings| Err(crate::Error::internal("no network"));
-    let error = bff.build(&crate::config::Settings::default(), &transports).await.unwrap_err();
+    let error = bff.build(&crate::config::Settings::default(), super::no_network).await.unwrap_err();
     assert!(format!("{error:?}").contains("called Ticket"), "{error:?}");
 }
 

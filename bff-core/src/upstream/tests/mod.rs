@@ -1,7 +1,10 @@
 //! The outbound stack as a page sees it: store, flights, stale data, identities, writes. On paused time.
 
+mod balance;
 mod identity_and_writes;
+mod protections;
 mod reviewed;
+mod versions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

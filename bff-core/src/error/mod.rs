@@ -1,5 +1,7 @@
 //! One error for everything that can keep a part, or a page, from being there.
 
+mod reason;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Need;
+
+pub use reason::Reason;
 
 /// The result of every call and every endpoint.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,6 +30,8 @@ struct Inner {
     dependency: bool,
     is_write: bool,
     unsent: bool,
+    transient: bool,
+    host: Option<Arc<str>>,
     retry_after: Option<Duration>,
     detail: Option<Cow<'static, str>>,
     faults: Vec<InputFault>,
@@ -113,84 +119,6 @@ pub struct InputFault {
     pub detail: String,
 }
 
-/// Why a part is not as it should be, in the words of the wire contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// That call's own time limit.
-    Timeout,
-    /// The page's budget.
-    Deadline,
-    /// The upstream answered with an error.
-    UpstreamError,
-    /// No connection, or one that broke.
-    Unreachable,
-    /// The breaker is open.
-    CircuitOpen,
-    /// The upstream, or our limit for it, is full.
-    Overloaded,
-    /// An answer that cannot be used.
-    InvalidResponse,
-    /// A call that another part made first failed.
-    Dependency,
-    /// Left out because `?parts=` did not name it.
-    NotRequested,
-    /// Left out because the identity may not see it, or there is none.
-    NotEntitled,
-    /// Any of the above but a timeout, for frontends that are told no more.
-    Unavailable,
-}
-
-impl Reason {
-    /// All of them, for documents and label sets.
-    pub const ALL: [Self; 11] = [
-        Self::Timeout,
-        Self::Deadline,
-        Self::UpstreamError,
-        Self::Unreachable,
-        Self::CircuitOpen,
-        Self::Overloaded,
-        Self::InvalidResponse,
-        Self::Dependency,
-        Self::NotRequested,
-        Self::NotEntitled,
-        Self::Unavailable,
-    ];
-
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Deadline => "deadline",
-            Self::UpstreamError => "upstream_error",
-            Self::Unreachable => "unreachable",
-            Self::CircuitOpen => "circuit_open",
-            Self::Overloaded => "overloaded",
-            Self::InvalidResponse => "invalid_response",
-            Self::Dependency => "dependency",
-            Self::NotRequested => "not_requested",
-            Self::NotEntitled => "not_entitled",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The same, told to a frontend that is to know no more than `timeout` or `unavailable`.
-    #[must_use]
-    pub const fn coarse(self) -> Self {
-        match self {
-            Self::Timeout | Self::Deadline => Self::Timeout,
-            Self::NotRequested | Self::NotEntitled => self,
-            _ => Self::Unavailable,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
 impl Error {
     /// An error of this kind about which nothing else is known.
     #[must_use]
@@ -202,6 +130,8 @@ impl Error {
             dependency: false,
             is_write: false,
             unsent: false,
+            transient: false,
+            host: None,
             retry_after: None,
             detail: None,
             faults: Vec::new(),
@@ -256,6 +186,18 @@ impl Error {
         self.change(|inner| inner.unsent = true)
     }
 
+    /// It may well be over in a moment: asking again can help.
+    #[must_use]
+    pub fn transient(self) -> Self {
+        self.change(|inner| inner.transient = true)
+    }
+
+    /// At which of the upstream's hosts it happened; for the log.
+    #[must_use]
+    pub fn at_host(self, host: Arc<str>) -> Self {
+        self.change(|inner| inner.host = Some(host))
+    }
+
     /// When trying again may help.
     #[must_use]
     pub fn with_retry_after(self, after: Duration) -> Self {
@@ -290,6 +232,24 @@ impl Error {
     #[must_use]
     pub fn upstream(&self) -> Option<&str> {
         self.0.upstream.as_deref()
+    }
+
+    /// The host at which it happened.
+    #[must_use]
+    pub fn host(&self) -> Option<&Arc<str>> {
+        self.0.host.as_ref()
+    }
+
+    /// Whether asking again can help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.0.transient
+    }
+
+    /// Whether the upstream has heard nothing.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.0.unsent
     }
 
     /// The part in which it happened, and how much the page needs that part.
@@ -364,6 +324,9 @@ impl fmt::Display for Error {
         }
         if let Some(upstream) = self.upstream() {
             write!(out, "upstream {upstream}: ")?;
+        }
+        if let Some(host) = self.host() {
+            write!(out, "host {host}: ")?;
         }
         write!(out, "{:?}", self.0.kind)?;
         if let Some(source) = &self.0.source {

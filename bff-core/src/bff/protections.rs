@@ -1,0 +1,18 @@
+//! What guards this BFF and its upstreams, for operators.
+
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::resilience::{Load, LoadView};
+use crate::upstream::{Shared, UpstreamView};
+
+/// Every breaker, limit, budget, ejection and shadow, as it is at this moment.
+pub(super) fn json(shared: &Shared, load: &Load) -> Response {
+    axum::Json(Protections { edge: load.view(), upstreams: shared.upstreams() }).into_response()
+}
+
+#[derive(Serialize)]
+struct Protections {
+    edge: LoadView,
+    upstreams: Vec<UpstreamView>,
+}

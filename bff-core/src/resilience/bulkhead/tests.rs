@@ -1,0 +1,3 @@
+mod limits;
+mod seats;
+mod simulation;

@@ -1,0 +1,24 @@
+//! Does not ask an upstream that fails: the answer is at once what it would be after waiting.
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::call::{call_of, end};
+use crate::body::Body;
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+
+pub(super) async fn breaker<Inner>((): (), request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let target = call_of(&request)?.target.clone();
+    let Some(breaker) = &target.breaker else { return inner.call(request).await };
+    let pass = breaker
+        .admit(clock::now())
+        .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;
+    let result = inner.call(request).await;
+    let retry_after = result.as_ref().err().and_then(Error::retry_after);
+    pass.end(end(&result), retry_after, clock::now());
+    result
+}

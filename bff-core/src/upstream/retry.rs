@@ -1,0 +1,56 @@
+//! Asks again where that may help, and never more often than the upstream can bear.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::call::{Call, again, call_mut, call_of};
+use super::stack::Upstream;
+use crate::body::Body;
+use crate::clock;
+use crate::error::{Error, Result};
+
+/// With less time left than this a further attempt would only be cut.
+const TOO_LITTLE: Duration = Duration::from_millis(5);
+
+pub(super) async fn retry<Inner>(
+    upstream: Arc<Upstream>,
+    mut request: Request<Body>,
+    mut inner: Inner,
+) -> Result<Response<Body>>
+where
+    Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    let call = call_of(&request)?;
+    let (idempotent, most, deadline, target) = (call.safe, call.retries, call.deadline, call.target.clone());
+    target.budget.call(clock::now());
+    let mut tries = 0;
+    loop {
+        let spare = if tries < most { again(&request) } else { None };
+        let error = match inner.call(request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        let Some(mut next) = spare else { return Err(error) };
+        // What was never sent may be sent by anybody; all else only if twice is the same as once.
+        if !(error.is_transient() && (idempotent || error.is_unsent())) {
+            return Err(error);
+        }
+        tries += 1;
+        let pause = upstream.settings.retry.pause(tries, error.retry_after(), fastrand::f64());
+        let now = clock::now();
+        // Time before budget: what cannot be in time takes nothing from those who can.
+        if deadline.is_some_and(|deadline| now + pause + TOO_LITTLE >= deadline) || !target.budget.take(now) {
+            return Err(error);
+        }
+        target.retries.fetch_add(1, Ordering::Relaxed);
+        let call: &mut Call = call_mut(&mut next)?;
+        call.avoid = error.host().cloned();
+        tracing::debug!(%error, upstream = %upstream.name, tries, "asking again");
+        tokio::time::sleep(pause).await;
+        request = next;
+    }
+}
