@@ -19,6 +19,10 @@ where
         .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;
     let result = inner.call(request).await;
     let retry_after = result.as_ref().err().and_then(Error::retry_after);
-    pass.end(end(&result), retry_after, clock::now());
+    let has_closed = pass.end(end(&result), retry_after, clock::now());
+    if let Some(bulkhead) = target.bulkhead.as_ref().filter(|_| has_closed) {
+        // As many places as before would be as many calls at once as brought it down.
+        bulkhead.restart(clock::now());
+    }
     result
 }

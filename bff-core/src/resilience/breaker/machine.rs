@@ -13,6 +13,9 @@ pub(super) const PROBES_OUT: Duration = Duration::from_secs(1);
 /// By what share the open time is moved at most, up or down, so that a fleet does not probe at the same moment.
 const JITTER: f64 = 0.2;
 
+/// For so long nothing good must have come from an upstream with much traffic.
+const OUTAGE: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 enum State {
     /// `since` is `None` until it has been open for the first time.
@@ -43,6 +46,8 @@ pub(super) struct Machine {
     slow_after: Duration,
     window: Window,
     in_a_row: u32,
+    /// When the first of them ended.
+    run_since: Option<Instant>,
     /// How often the open time is doubled.
     level: u32,
     opened: u64,
@@ -65,7 +70,7 @@ impl Machine {
         };
         let window = Window::new(settings.window);
         let state = State::Closed { since: None };
-        Self { settings, slow_after, window, in_a_row: 0, level: 0, opened: 0, epoch: 0, state }
+        Self { settings, slow_after, window, in_a_row: 0, run_since: None, level: 0, opened: 0, epoch: 0, state }
     }
 
     /// Which state this is; another one after every change.
@@ -138,6 +143,7 @@ impl Machine {
                         if *good >= self.settings.probes {
                             self.window.clear();
                             self.in_a_row = 0;
+                            self.run_since = None;
                             self.enter(State::Closed { since: Some(now) });
                         }
                     }
@@ -157,6 +163,10 @@ impl Machine {
         };
         self.window.add(is_bad, now);
         self.in_a_row = if is_bad { self.in_a_row.saturating_add(1) } else { 0 };
+        let run_since = *self.run_since.get_or_insert(now);
+        if !is_bad {
+            self.run_since = None;
+        }
 
         let BreakerSettings { min_calls, failure_rate, in_a_row, .. } = self.settings;
         let (calls, bad) = (self.window.calls(), self.window.bad());
@@ -165,8 +175,9 @@ impl Machine {
             // few seconds at 100 calls/s, and seven calls in ten are good.
             self.in_a_row >= in_a_row
         } else {
-            // An outage after a busy healthy time takes half a window to reach the rate; this sees it at once.
-            let is_outage = self.in_a_row >= min_calls;
+            // An outage after a busy healthy time takes half a window to reach the rate; this sees it sooner. Not at once: at
+            // a thousand calls a second twenty in a row are one connection that broke, or a queue that was too long once.
+            let is_outage = self.in_a_row >= min_calls && now.saturating_duration_since(run_since) >= OUTAGE;
             // Divided, not multiplied: in floats 55 of 100 are 0.55, but 100 × 0.55 is above 55.
             let is_rate = bad > 0 && f64::from(bad) / f64::from(calls) >= failure_rate;
             is_outage || is_rate

@@ -35,8 +35,8 @@ pub struct BreakerSettings {
     /// How far back the failure rate looks. Default 10 s (Hystrix).
     #[serde(with = "humantime_serde")]
     pub window: Duration,
-    /// How many calls the window must hold before its failure rate says anything; as many bad ones in a row open it
-    /// whatever the window holds. Default 20 (Hystrix).
+    /// How many calls the window must hold before its failure rate says anything; as many bad ones in a row, over at
+    /// least a second, open it whatever the window holds. Default 20 (Hystrix).
     pub min_calls: u32,
     /// Which share of the window's calls must be bad, above 0 and at most 1. Default 0.5 (Hystrix, resilience4j).
     pub failure_rate: f64,
@@ -214,10 +214,14 @@ impl Breaker {
         (gate & 1 == 1).then_some(gate >> 1)
     }
 
-    fn end(&self, ticket: Ticket, end: Option<End>, retry_after: Option<Duration>, now: Instant) {
-        if self.enabled {
-            self.drive(now, |machine| machine.end(ticket, end, retry_after, now, fastrand::f64()));
-        }
+    /// Whether this end has closed the circuit.
+    fn end(&self, ticket: Ticket, end: Option<End>, retry_after: Option<Duration>, now: Instant) -> bool {
+        self.enabled
+            && self.drive(now, |machine| {
+                let was_closed = machine.is_closed();
+                machine.end(ticket, end, retry_after, now, fastrand::f64());
+                !was_closed && machine.is_closed()
+            })
     }
 
     /// Takes one step, and makes its change of state known.
@@ -256,11 +260,11 @@ fn gate(machine: &Machine) -> u64 {
 }
 
 impl Pass<'_> {
-    /// The call has ended. `retry_after` is what the upstream asked for with its failure.
-    pub fn end(mut self, end: End, retry_after: Option<Duration>, now: Instant) {
-        if let Some(ticket) = self.ticket.take() {
-            self.breaker.end(ticket, Some(end), retry_after, now);
-        }
+    /// The call has ended. `retry_after` is what the upstream asked for with its failure. Gives whether this has closed the
+    /// circuit: the upstream is back, and had better not get all its calls at once.
+    pub fn end(mut self, end: End, retry_after: Option<Duration>, now: Instant) -> bool {
+        let ticket = self.ticket.take();
+        ticket.is_some_and(|ticket| self.breaker.end(ticket, Some(end), retry_after, now))
     }
 }
 

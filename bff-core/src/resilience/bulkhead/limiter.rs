@@ -65,6 +65,8 @@ pub struct Limiter {
     relapses: u32,
     /// The last change other than growth.
     changed: Option<Instant>,
+    /// The last growth.
+    grown: Option<Instant>,
     /// What was under way when the upstream was last seen well.
     well_with: f64,
     /// A latency above the normal of which trials have shown that it is no queue; until it is below again.
@@ -116,6 +118,7 @@ impl Limiter {
             trusted: None,
             relapses: 0,
             changed: None,
+            grown: None,
             well_with: floor as f64,
             accepted: None,
         }
@@ -143,7 +146,7 @@ impl Limiter {
         if round.is_over(now) {
             let (seen, call) = (round.seen(now), round.time_of_a_call());
             self.decide(seen, now);
-            let since = if self.changed == Some(now) { now + call } else { now };
+            let since = if self.changed == Some(now) || self.grown == Some(now) { now + call } else { now };
             self.round = Some(match self.phase {
                 Phase::Free => Round::watch(since),
                 Phase::Trial { .. } | Phase::Rest { .. } => Round::compare(since, call),
@@ -265,6 +268,13 @@ impl Limiter {
         self.try_other(false, Seen { goodput, ..seen }, Cause::Trouble, now);
     }
 
+    /// Begins again at the floor. What is normal stays known.
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.free();
+        self.set(self.floor, now);
+        self.round = None;
+    }
+
     fn free(&mut self) {
         self.phase = Phase::Free;
         self.rest = REST;
@@ -272,11 +282,18 @@ impl Limiter {
 
     /// By what latency leaves up to the tolerance, so that the limit comes to rest there.
     fn grow(&mut self, seen: Seen, now: Instant) {
+        if self.baseline.normal().is_none() {
+            // What grew now might be a queue, and would pass for normal.
+            return;
+        }
         let bound_since = *self.bound_since.get_or_insert(now);
         if self.limit < self.cap && now.saturating_duration_since(bound_since) >= SUSPICIOUS {
             self.try_other(false, seen, Cause::Suspicion, now);
         } else {
-            self.limit = (self.limit * self.room(seen, self.accepted).clamp(1.0, GROWTH)).min(self.cap);
+            let limit = (self.limit * self.room(seen, self.accepted).clamp(1.0, GROWTH)).min(self.cap);
+            // What it leads to shows after the time of one call; until then it would grow on what was before.
+            self.grown = (limit > self.limit).then_some(now);
+            self.limit = limit;
         }
     }
 

@@ -34,11 +34,13 @@ const MOST_SEATS: usize = u32::MAX as usize >> 2;
 pub struct BulkheadSettings {
     /// Whether there is a bound at all. Default `true`.
     pub enabled: bool,
-    /// Never fewer seats than this. Default 10: about what shows whether the backend is well again.
+    /// Never fewer seats than this. Default 4: so few that a small backend that has become ten times slower still
+    /// answers them in time (with ten it would answer none), and enough to see that it is well again.
     pub floor: usize,
     /// Never more seats than this. Default 1000 (Netflix concurrency-limits: 200 to 1000; Envoy's circuit breaker 1024).
     pub cap: usize,
-    /// Seats before anything is known. Default 100; too many does no harm, the first second corrects it.
+    /// Seats before anything is known. Default 100: what a busy BFF needs in its first second. (Netflix
+    /// concurrency-limits begins with 20, and refuses the rest of a burst.)
     pub initial: usize,
     /// How long a call waits for a seat before it is refused. Default 25 ms: a burst passes, a queue does not build up.
     /// Zero refuses at once.
@@ -50,7 +52,7 @@ pub struct BulkheadSettings {
 
 impl Default for BulkheadSettings {
     fn default() -> Self {
-        Self { enabled: true, floor: 10, cap: 1000, initial: 100, wait: Duration::from_millis(25), queue: 100 }
+        Self { enabled: true, floor: 4, cap: 1000, initial: 100, wait: Duration::from_millis(25), queue: 100 }
     }
 }
 
@@ -171,6 +173,16 @@ impl Bulkhead {
     pub fn is_half_full(&self) -> bool {
         let books = self.lock();
         self.in_flight(&books) >= books.limiter.limit().div_ceil(2)
+    }
+
+    /// Begins again with the fewest seats, for an upstream that was down; they grow as fast as it answers.
+    pub fn restart(&self, now: Instant) {
+        if self.enabled {
+            let mut books = self.lock();
+            let before = books.limiter.limit();
+            books.limiter.restart(now);
+            self.resize(&mut books, before);
+        }
     }
 
     /// What it looks like at this moment.

@@ -2,6 +2,7 @@
 
 mod balance;
 mod identity_and_writes;
+mod overload;
 mod protections;
 mod reviewed;
 mod versions;

@@ -18,7 +18,8 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let mut line = Self { limiter: Limiter::new(&BulkheadSettings::default()), now: clock::now() };
+        let settings = BulkheadSettings { floor: 10, initial: 100, ..BulkheadSettings::default() };
+        let mut line = Self { limiter: Limiter::new(&settings), now: clock::now() };
         // The normal is 10 ms, and little is under way. A round is 10 calls, the very first one of 11.
         line.ends(301, End::Good, 10, 5);
         assert_eq!(line.limiter.limit(), 100);
@@ -180,8 +181,8 @@ fn every_mistake_is_noted() {
     assert!(keys(good()).is_empty());
     assert!(keys(BulkheadSettings { wait: Duration::ZERO, queue: 0, ..good() }).is_empty());
     assert_eq!(keys(BulkheadSettings { floor: 0, ..good() }), ["floor"]);
-    assert_eq!(keys(BulkheadSettings { cap: 5, ..good() }), ["cap", "initial"]);
-    assert_eq!(keys(BulkheadSettings { initial: 5, ..good() }), ["initial"]);
+    assert_eq!(keys(BulkheadSettings { floor: 10, cap: 5, ..good() }), ["cap", "initial"]);
+    assert_eq!(keys(BulkheadSettings { floor: 10, initial: 5, ..good() }), ["initial"]);
     assert_eq!(keys(BulkheadSettings { initial: 1001, ..good() }), ["initial"]);
     assert_eq!(keys(BulkheadSettings { cap: usize::MAX, ..good() }), ["cap"]);
     let read: BulkheadSettings = serde_json::from_str(r#"{"wait":"0ms","floor":2}"#).unwrap();
