@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod backend;
+mod bad_day;
 mod constant;
 mod framework;
 mod handwritten;
@@ -46,6 +47,8 @@ enum Command {
     Load(load::Options),
     /// Prints one answer of a server.
     Show(load::Target),
+    /// What clients get while a backend is bad: measures, prints the document, and writes it where it is told to.
+    BadDay(bad_day::Options),
     /// Turns the lines of `load` into tables.
     Report {
         /// The file with the lines.
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Constant { listen } => listen::runtime().and_then(|runtime| runtime.block_on(constant::run(listen))),
         Command::Load(options) => load::run(&options),
         Command::Show(target) => load::show(&target),
+        Command::BadDay(options) => bad_day::run(&options),
         Command::Report { lines } => report::run(&lines),
     };
     match done {

@@ -42,8 +42,10 @@ where
         tries += 1;
         let pause = upstream.settings.retry.pause(tries, error.retry_after(), fastrand::f64());
         let now = clock::now();
-        // Time before budget: what cannot be in time takes nothing from those who can.
-        if deadline.is_some_and(|deadline| now + pause + TOO_LITTLE >= deadline) || !target.budget.take(now) {
+        let too_late = deadline.is_some_and(|deadline| now + pause + TOO_LITTLE >= deadline);
+        let refused = target.breaker.as_ref().is_some_and(|breaker| breaker.is_open(now));
+        // Budget last: what will not be sent, or not in time, takes nothing from those who can.
+        if too_late || refused || !target.budget.take(now) {
             return Err(error);
         }
         target.retries.fetch_add(1, Ordering::Relaxed);

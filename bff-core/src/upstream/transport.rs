@@ -104,6 +104,7 @@ fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
         .http2_keep_alive_while_idle(true)
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
+        .retry_canceled_requests(false)
         .http2_only(settings.http2)
         .build(connector);
     let uri: Uri = at.url.as_str().parse().map_err(Error::internal)?;

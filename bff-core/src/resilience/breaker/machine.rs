@@ -144,6 +144,8 @@ impl Machine {
                             self.window.clear();
                             self.in_a_row = 0;
                             self.run_since = None;
+                            // Of what flaps half of the probes fail; without this it would end up open for a minute each time.
+                            self.level = self.level.saturating_sub(1);
                             self.enter(State::Closed { since: Some(now) });
                         }
                     }

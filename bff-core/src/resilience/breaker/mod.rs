@@ -47,7 +47,8 @@ pub struct BreakerSettings {
     #[serde(with = "humantime_serde")]
     pub slow_after: Option<Duration>,
     /// How long it is open the first time; twice as long after each probe that fails, and moved by up to 20 % at
-    /// random. Default 5 s (Hystrix; Envoy and Finagle begin with 30 s and 5 s).
+    /// random. Default 1 s. (Hystrix and Finagle begin with 5 s, Envoy with 30 s. Three probes after a second cost nothing,
+    /// and five seconds would sleep through all the good ones of a backend that flaps.)
     #[serde(with = "humantime_serde")]
     pub open_for: Duration,
     /// How long it is open at most, before the 20 %; an upstream's `Retry-After` is obeyed up to this. Default 60 s:
@@ -68,7 +69,7 @@ impl Default for BreakerSettings {
             failure_rate: 0.5,
             in_a_row: 5,
             slow_after: None,
-            open_for: Duration::from_secs(5),
+            open_for: Duration::from_secs(1),
             open_at_most: Duration::from_secs(60),
             probes: 3,
         }

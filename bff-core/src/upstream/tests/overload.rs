@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{Upstreams, builder};
 use crate::clock;
-use crate::testing::{Builder, Reply, TestBff};
+use crate::testing::{Builder, Fault, Reply, TestBff};
 
 /// Four at once, 20 ms each: 200 calls a second.
 const WORKERS: usize = 4;
@@ -29,6 +29,8 @@ struct Backend {
 }
 
 fn limited() -> (Arc<Backend>, Builder<Upstreams>) {
+    // The same run each time: everything at random (jitter, back-off) comes from here, and all of it is on this thread.
+    fastrand::seed(8);
     let backend = Arc::new(Backend { workers: Semaphore::new(WORKERS), service_ms: AtomicU64::new(SERVICE) });
     let serving = backend.clone();
     let bff = builder().protected().upstream("weather", move |_| {
@@ -143,4 +145,29 @@ async fn three_times_what_the_backend_can_do_costs_hardly_any_goodput() {
         let goodput = learnt.iter().sum::<u64>() / learnt.len() as u64;
         assert!(goodput * 100 >= CAPACITY * 90, "{goodput} of {CAPACITY} a second: {good:?}");
     }
+}
+
+/// Well for a second, down for a second. No protection serves every second page; a breaker that stays open through the good
+/// seconds would serve none.
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_flaps_is_used_while_it_is_well() {
+    let mut good = Vec::new();
+    for seed in 0..4 {
+        let (_, bff) = limited();
+        fastrand::seed(seed);
+        let bff = bff.build().await.unwrap();
+        let mut number = 0;
+        load(&bff, CAPACITY / 2, 3, &mut number).await;
+        for second in 0..24 {
+            match second % 2 {
+                0 => bff.faults.upstream("weather", Fault::Refuse),
+                _ => bff.faults.clear(),
+            }
+            good.extend(load(&bff, CAPACITY / 2, 1, &mut number).await);
+        }
+    }
+    println!("flapping {good:?}");
+    // A quarter of what could be had.
+    let (served, arrived) = (good.iter().sum::<u64>(), CAPACITY / 2 * good.len() as u64);
+    assert!(served * 8 >= arrived, "{served} of {arrived}: {good:?}");
 }
