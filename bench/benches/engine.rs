@@ -67,7 +67,22 @@ async fn page(page: Composer, up: Upstreams, Path(id): Path<String>) -> bff_core
     })
 }
 
+/// How the upstreams are guarded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Guards {
+    /// Not at all.
+    None,
+    /// As without any configuration: retry with its budget, breaker, bulkhead.
+    Default,
+    /// With three hosts to balance over, and hedging.
+    All,
+}
+
 async fn bff(cache_control: &str) -> TestBff {
+    guarded(cache_control, Guards::Default).await
+}
+
+async fn guarded(cache_control: &str, guards: Guards) -> TestBff {
     let bff = Bff::<Upstreams>::new("engine", "1").page(routes!(page), Policy::public());
     let part = json!({ "id": "42", "name": "forty-two", "numbers": [1, 2, 3, 5, 8, 13, 21, 34] });
     let reply = Reply::json(&part).header("cache-control", cache_control);
@@ -75,14 +90,28 @@ async fn bff(cache_control: &str) -> TestBff {
     for name in ["first", "second", "third"] {
         builder = builder.answers(name, reply.clone());
     }
+    let builder = if guards == Guards::None { builder } else { builder.protected() };
+    let builder = builder.settings(|settings| {
+        for (name, own) in &mut settings.upstreams {
+            own.bulkhead.enabled = guards != Guards::None;
+            if guards == Guards::All {
+                own.url.clear();
+                own.urls = [1, 2, 3].map(|host| format!("http://{name}{host}.test")).to_vec();
+                own.hedge.enabled = true;
+            }
+        }
+    });
     builder.build().await.expect("a BFF")
 }
 
 fn pages(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let mut group = criterion.benchmark_group("page");
-    let live = runtime.block_on(bff("no-store"));
-    group.bench_function("three live parts", |bench| bench.to_async(&runtime).iter(|| live.get("/page/1")));
+    for guards in [Guards::None, Guards::Default, Guards::All] {
+        let bff = runtime.block_on(guarded("no-store", guards));
+        let name = format!("three live parts, guards: {guards:?}");
+        group.bench_function(name, |bench| bench.to_async(&runtime).iter(|| bff.get("/page/1")));
+    }
     let cached = runtime.block_on(bff("public, max-age=3600"));
     group.bench_function("three cached parts", |bench| bench.to_async(&runtime).iter(|| cached.get("/page/1")));
     let degraded = runtime.block_on(bff("no-store"));
