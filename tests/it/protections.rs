@@ -1,5 +1,7 @@
 //! Bad backends and the real BFF over loopback: what protects a page, and what operators see of it.
 
+use std::time::Duration;
+
 use mock_services::{Faults, Service};
 use serde_json::{Value, json};
 
@@ -17,10 +19,14 @@ async fn protections(world: &World, upstream: &str) -> Value {
 
 #[tokio::test]
 async fn an_open_circuit_is_told_to_clients_and_to_operators() {
-    let world = World::start().await;
+    // Open for longer than this test, on however busy a machine.
+    let world = World::with(|settings| {
+        settings.upstreams.get_mut("pricing").unwrap().breaker.open_for = Duration::from_secs(30);
+    })
+    .await;
     let well = protections(&world, "pricing").await;
     assert_eq!((&well["breaker"]["state"], &well["breaker"]["opened"]), (&json!("closed"), &json!(0)));
-    assert!(well["bulkhead"]["limit"].as_u64().unwrap() >= 10, "{well}");
+    assert!(well["bulkhead"]["limit"].as_u64().unwrap() >= 4, "{well}");
     assert_eq!(well["hosts"].as_array().unwrap().len(), 1, "{well}");
 
     world.fault(Service::Pricing, Faults { error_status: Some(500), ..Faults::default() });
@@ -32,7 +38,7 @@ async fn an_open_circuit_is_told_to_clients_and_to_operators() {
     let problem = answer.assert_problem(503, "unavailable");
     assert_eq!((&problem["part"], &problem["reason"]), (&json!("price"), &json!("circuit_open")));
     let after: u64 = answer.header("retry-after").parse().unwrap();
-    assert!((1..=6).contains(&after), "{after}");
+    assert!((20..=36).contains(&after), "{after}");
     assert_eq!(world.seen(Service::Pricing), asked, "it was asked although the circuit is open");
 
     let open = protections(&world, "pricing").await;

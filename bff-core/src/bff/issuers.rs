@@ -28,12 +28,16 @@ impl Issuers {
         for issuer in settings.auth.issuers.values() {
             let address = issuer.jwks_url.to_string();
             let url = Url::parse(&address).map_err(Error::internal)?;
-            let own = UpstreamSettings {
+            let mut own = UpstreamSettings {
                 url: url.origin().ascii_serialization(),
                 timeout: Duration::from_secs(3),
                 attempt_timeout: Duration::from_millis(2900),
                 ..UpstreamSettings::default()
             };
+            // Who fetches has pauses of its own, and a key set that is back must be had at once.
+            own.retry.tries = 0;
+            own.breaker.enabled = false;
+            own.bulkhead.enabled = false;
             // Each its own flights: two issuers may have their keys at the same path.
             let shared = Shared::new(&nothing_kept, metrics.clone());
             let client = Client::new("issuer", own, shared, network)?;

@@ -31,7 +31,7 @@ use crate::settings::{Check, Mistakes};
 pub struct ServerSettings {
     /// Where clients call. Default `127.0.0.1:8080`; plain HTTP, for loopback and behind a balancer.
     pub listen: SocketAddr,
-    /// Where operators call (`/metrics`, `/livez`, `/readyz`). Default `127.0.0.1:9080`; not for the world.
+    /// Where operators call (`/metrics`, `/protections`, `/livez`, `/readyz`). Default `127.0.0.1:9080`; not for the world.
     pub management: SocketAddr,
     /// How long a client may take for the head of a request; also how long a connection may stay idle. Default 30 s.
     #[serde(with = "humantime_serde")]

@@ -42,7 +42,11 @@ where
     let result = inner.call(request).await;
     let hosts = target.hosts.now();
     let (now, random) = (clock::now(), fastrand::u64(..));
-    if let Some(pause) = target.balancer.end(ride, end(&result), hosts.len(), |index| &hosts[index].state, now, random)
+    if !hosts.iter().any(|known| Arc::ptr_eq(known, &host)) {
+        // The name leads elsewhere by now; nobody will ask this one again.
+        drop(ride);
+    } else if let Some(pause) =
+        target.balancer.end(ride, end(&result), hosts.len(), |index| &hosts[index].state, now, random)
     {
         tracing::warn!(upstream = %upstream.name, host = %host.label, seconds = pause.as_secs(), "host ejected");
     }

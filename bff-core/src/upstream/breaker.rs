@@ -1,22 +1,35 @@
 //! Does not ask an upstream that fails: the answer is at once what it would be after waiting.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::{Request, Response};
 use tower::Service;
 
 use super::call::{call_of, end};
+use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 
-pub(super) async fn breaker<Inner>((): (), request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
+pub(super) async fn breaker<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    mut inner: Inner,
+) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let target = call_of(&request)?.target.clone();
+    let call = call_of(&request)?;
+    let target = call.target.clone();
+    // Its place in line here is not the upstream's slowness, nor is the patience that this call asked for.
+    let wait = if target.bulkhead.is_some() { upstream.settings.bulkhead.wait } else { Duration::ZERO };
+    let allowed = wait + call.attempt_timeout.saturating_sub(upstream.settings.attempt_timeout);
     let Some(breaker) = &target.breaker else { return inner.call(request).await };
     let pass = breaker
         .admit(clock::now())
         .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;
+    let pass = pass.allow(allowed);
     let result = inner.call(request).await;
     let retry_after = result.as_ref().err().and_then(Error::retry_after);
     let has_closed = pass.end(end(&result), retry_after, clock::now());

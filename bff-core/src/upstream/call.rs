@@ -23,8 +23,6 @@ use crate::resilience::End;
 pub struct Call {
     /// It changes nothing: it may be kept, shared, and sent as often as one likes.
     pub safe: bool,
-    /// Sending it twice is the same as sending it once.
-    pub idempotent: bool,
     /// It is made in the name of the request's identity.
     pub per_identity: bool,
     /// The question, for store and flight; `None` for a call that nobody can share.

@@ -247,7 +247,6 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
     };
     request.extensions_mut().insert(Call {
         safe,
-        idempotent: method.is_idempotent(),
         per_identity,
         key: None,
         scope: scope.clone(),

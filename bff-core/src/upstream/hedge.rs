@@ -8,10 +8,11 @@ use futures::future::{Either, select};
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{again, call_mut, call_of};
+use super::call::{Verdict, again, call_mut, call_of};
 use super::stack::Upstream;
+use super::target::Target;
 use crate::body::Body;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 
 pub(super) async fn hedge<Inner>(
@@ -54,48 +55,38 @@ where
         }
         Either::Right(((), first)) => first,
     };
-    if !target.budget.take(clock::now()) {
+    // Still in line for a place here: a second one would only lengthen the line.
+    if taken.get().is_none() || !target.budget.take(clock::now()) {
         let result = first.await;
         observe(&target, &result, started);
         return result;
     }
     target.hedges.fetch_add(1, Ordering::Relaxed);
     call_mut(&mut second)?.avoid = taken.get().cloned();
-    let asked_again = clock::now();
     let second = pin!(inner.call(second));
-    // The first good answer wins and the other is cut; a failure leaves the word to the other.
-    match select(first, second).await {
-        Either::Left((Err(error), second)) => match second.await {
-            Ok(response) => {
-                observe_good(&target, asked_again);
-                Ok(response)
-            }
-            Err(_) => Err(error),
-        },
-        Either::Right((Err(_), first)) => {
-            let result = first.await;
-            observe(&target, &result, started);
-            result
-        }
-        Either::Left((won, _)) => {
-            observe(&target, &won, started);
-            won
-        }
-        Either::Right((won, _)) => {
-            observe(&target, &won, asked_again);
-            won
-        }
-    }
+    // The first answer wins, be it a definite no, and the other is cut; a failure leaves the word to the other.
+    let result = match select(first, second).await {
+        Either::Left((won, _)) | Either::Right((won, _)) if is_answer(&won) => won,
+        Either::Left((failed, second)) => better(failed, second.await),
+        Either::Right((failed, first)) => better(failed, first.await),
+    };
+    // From the beginning of the first, whoever won: had the second's own time counted, the late ones would vanish from
+    // what is known, the delay with them, and more and more calls would be hedged.
+    observe(&target, &result, started);
+    result
 }
 
-fn observe(target: &super::target::Target, result: &Result<Response<Body>>, started: clock::Instant) {
-    if result.is_ok() {
-        observe_good(target, started);
-    }
+fn is_answer(result: &Result<Response<Body>>) -> bool {
+    matches!(Verdict::of(result), Verdict::Fine | Verdict::ClientFault)
 }
 
-fn observe_good(target: &super::target::Target, started: clock::Instant) {
-    if let Some(latency) = &target.latency {
+/// What the second to end says, unless it failed as well.
+fn better(first: Result<Response<Body>>, second: Result<Response<Body>>) -> Result<Response<Body>> {
+    if is_answer(&second) { second } else { first }
+}
+
+fn observe(target: &Target, result: &Result<Response<Body>>, started: Instant) {
+    if let Some(latency) = target.latency.as_ref().filter(|_| result.is_ok()) {
         let now = clock::now();
         latency.record(now - started, now);
     }

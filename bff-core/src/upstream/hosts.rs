@@ -89,9 +89,15 @@ impl Host {
 pub(super) struct Hosts(ArcSwap<Vec<Arc<Host>>>);
 
 impl Hosts {
-    /// One host for each URL.
-    pub(super) fn new(name: &str, settings: &UpstreamSettings, urls: &[String], network: &dyn Network) -> Result<Self> {
-        let weight = |index| settings.balance.weights.get(index).copied().unwrap_or(1);
+    /// One host for each URL; `weights` in the order of the URLs, and 1 where there is none.
+    pub(super) fn new(
+        name: &str,
+        settings: &UpstreamSettings,
+        urls: &[String],
+        weights: &[u32],
+        network: &dyn Network,
+    ) -> Result<Self> {
+        let weight = |index| weights.get(index).copied().unwrap_or(1);
         let hosts: Result<Vec<_>> = urls
             .iter()
             .enumerate()

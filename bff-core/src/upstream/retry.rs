@@ -11,7 +11,7 @@ use super::call::{Call, again, call_mut, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// With less time left than this a further attempt would only be cut.
 const TOO_LITTLE: Duration = Duration::from_millis(5);
@@ -25,18 +25,21 @@ where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_of(&request)?;
-    let (idempotent, most, deadline, target) = (call.safe, call.retries, call.deadline, call.target.clone());
+    let (safe, most, deadline, target) = (call.safe, call.retries, call.deadline, call.target.clone());
     target.budget.call(clock::now());
     let mut tries = 0;
+    let mut before: Option<Error> = None;
     loop {
         let spare = if tries < most { again(&request) } else { None };
         let error = match inner.call(request).await {
             Ok(response) => return Ok(response),
+            // That there was no place, or no use, for another try is not why the call failed.
+            Err(error) if refused_here(&error) => return Err(before.unwrap_or(error)),
             Err(error) => error,
         };
         let Some(mut next) = spare else { return Err(error) };
-        // What was never sent may be sent by anybody; all else only if twice is the same as once.
-        if !(error.is_transient() && (idempotent || error.is_unsent())) {
+        // What was never sent may be sent by anybody; all else only if it changes nothing.
+        if !(error.is_transient() && (safe || error.is_unsent())) {
             return Err(error);
         }
         tries += 1;
@@ -52,7 +55,12 @@ where
         let call: &mut Call = call_mut(&mut next)?;
         call.avoid = error.host().cloned();
         tracing::debug!(%error, upstream = %upstream.name, tries, "asking again");
+        before = Some(error);
         tokio::time::sleep(pause).await;
         request = next;
     }
+}
+
+fn refused_here(error: &Error) -> bool {
+    error.is_unsent() && matches!(error.kind(), Kind::CircuitOpen | Kind::Overloaded)
 }

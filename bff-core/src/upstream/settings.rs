@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use http::HeaderName;
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cache::Overrides;
 use crate::resilience::{
-    BalanceSettings, BreakerSettings, BulkheadSettings, HedgeSettings, RetrySettings, ShadowSettings, VariantSettings,
-    Variants, check_weights,
+    BalanceSettings, BreakerSettings, BulkheadSettings, HedgeSettings, Policy, RetrySettings, ShadowSettings,
+    VariantSettings, Variants, check_weights,
 };
 use crate::settings::{Check, Mistakes};
 
@@ -188,6 +189,14 @@ impl UpstreamSettings {
                 }
             }
         }
+        if self.hedge.enabled && self.retry.budget.per_second == 0 {
+            let remedy = "give retry.budget.per_second at least 1, or hedge.enabled = false";
+            mistakes.within("hedge", |mistakes| mistakes.note("enabled", "there is no budget to hedge from", remedy));
+        }
+        if self.each_address && self.balance.policy == Policy::Weighted {
+            let remedy = "use peak_ewma, or write each host in urls";
+            mistakes.note("each_address", "weights are for URLs, not for the addresses behind them", remedy);
+        }
         if self.bulkhead.enabled && self.bulkhead.wait >= self.timeout {
             let problem =
                 format!("a call would wait {} and may take {}", shown(self.bulkhead.wait), shown(self.timeout));
@@ -210,15 +219,30 @@ impl UpstreamSettings {
                     mistakes.note(name, "is no name for a variant", "use a-z, 0-9, - and _");
                 }
                 mistakes.within(name, |mistakes| {
-                    for url in urls(&variant.url, &variant.urls).iter().filter(|url| !url.is_empty()) {
-                        check_url("url", url, mistakes);
+                    // None, or both, is its own mistake.
+                    if variant.url.is_empty() != variant.urls.is_empty() {
+                        check_urls(&variant.url, &variant.urls, mistakes);
                     }
                     variant.check(mistakes);
                 });
             }
             check_weights(&self.variants, mistakes);
+            for header in Variants::new(&self.variants).headers().filter(|name| is_never_looked_at(name)) {
+                let problem = format!("{header} says who asks, and no version is chosen by that");
+                mistakes.note("", problem, "choose by weight, by a cookie or by a header of your own");
+            }
         });
     }
+}
+
+/// Headers that say who asks are made here.
+fn is_identity(name: &str) -> bool {
+    name.starts_with("x-user-") || name == "x-client-id"
+}
+
+/// A rule that looked at these would hold a secret, or never hold.
+fn is_never_looked_at(name: &HeaderName) -> bool {
+    matches!(*name, AUTHORIZATION | PROXY_AUTHORIZATION) || is_identity(name.as_str())
 }
 
 /// One URL or several.
@@ -299,10 +323,7 @@ impl Check for UpstreamSettings {
                     format!("{name:?} is no header name"),
                     "use names such as \"accept-language\"",
                 );
-            } else if NEVER_FORWARDED.contains(&lower.as_str())
-                || lower.starts_with("x-user-")
-                || lower == "x-client-id"
-            {
+            } else if NEVER_FORWARDED.contains(&lower.as_str()) || is_identity(&lower) {
                 mistakes.note("forward", format!("{name:?} is never passed on from a client"), "take it out");
             }
         }

@@ -58,7 +58,8 @@ impl Shadow {
     /// The same question for the second service; `None` for one that it is not asked.
     fn mirror(&self, request: &Request<Body>) -> Option<Request<Body>> {
         let call = call_of(request).ok()?;
-        if !call.safe || fastrand::f64() >= self.share {
+        // Another version is no measure for the shadow.
+        if !call.safe || call.target.variant.is_some() || fastrand::f64() >= self.share {
             return None;
         }
         let trace = call.trace.child().header();
@@ -85,14 +86,13 @@ where
         Err(error) if error.kind() == Kind::NotFound => None,
         Err(_) => return result,
     };
-    let background = &upstream.shared.background;
     match shadow.at_once.clone().try_acquire_owned() {
         Err(_) => shadow.report.skipped(),
-        Ok(_) if background.is_closed() => {}
         Ok(permit) => {
             let (transport, report) = (shadow.transport.clone(), shadow.report.clone());
             let (timeout, limit) = (shadow.timeout, shadow.response_limit);
-            background.spawn(async move {
+            // Bounded by the permits, and not among what drain waits for: nobody misses it.
+            tokio::spawn(async move {
                 let _permit = permit;
                 match tokio::time::timeout(timeout, ask(transport, copy, limit)).await {
                     Err(_) => report.failed("timeout"),

@@ -118,7 +118,7 @@ pub(super) fn build(upstream: &Arc<Upstream>) -> Stack {
         // The attempt: what is made more than once for one call.
         .layer(layer_fn(boxed))
         // Breaker: sees every attempt, and refuses before anybody waits for a place.
-        .layer(around((), breaker::breaker))
+        .layer(around(up(), breaker::breaker))
         // Bulkhead: a place is held by an attempt, not by the pauses between two.
         .layer(around((), bulkhead::bulkhead))
         // Balance and ejection: as late as possible, because load changes while one waits for a place.

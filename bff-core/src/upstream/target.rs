@@ -40,10 +40,12 @@ impl Target {
         network: &dyn Network,
     ) -> Result<Self> {
         let shown = variant.map_or_else(|| name.to_owned(), |variant| format!("{name}~{variant}"));
+        // Weights are written for the URLs of the main version.
+        let weights: &[u32] = if variant.is_none() { &settings.balance.weights } else { &[] };
         let slow_after = settings.breaker.slow_after.unwrap_or(settings.attempt_timeout);
         Ok(Self {
             variant: variant.map(Arc::from),
-            hosts: Hosts::new(name, settings, urls, network)?,
+            hosts: Hosts::new(name, settings, urls, weights, network)?,
             balancer: Balancer::new(&settings.balance),
             breaker: settings.breaker.enabled.then(|| Breaker::new(&shown, &settings.breaker, slow_after)),
             bulkhead: settings.bulkhead.enabled.then(|| Bulkhead::new(&settings.bulkhead)),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Uri};
 use tokio::task::JoinSet;
@@ -34,43 +35,78 @@ impl Shared {
     }
 }
 
+/// More addresses than this are not remembered of one name.
+const MOST_ADDRESSES: usize = 256;
+/// A name server that says nothing for so long is not there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A URL as it is configured, and where its name leads.
 struct Named {
     url: Url,
     weight: u32,
+    // bound: MOST_ADDRESSES
     addresses: Vec<SocketAddr>,
     /// It leads elsewhere than before.
     moved: bool,
+    /// The last look at it failed; said once in the log.
+    failed: bool,
 }
 
 impl Named {
     fn of(host: &Host) -> Self {
-        Self { url: host.location.url.clone(), weight: host.weight, addresses: Vec::new(), moved: false }
+        let (url, weight) = (host.location.url.clone(), host.weight);
+        Self { url, weight, addresses: Vec::new(), moved: false, failed: false }
     }
 
     async fn look_up(&mut self, network: &dyn Network, each_address: bool) {
         self.moved = false;
         let (Some(name), Some(port)) = (self.url.domain(), self.url.port_or_known_default()) else { return };
-        match network.resolve(name.to_owned(), port).await {
-            Ok(mut found) if !found.is_empty() => {
-                found.sort_unstable();
-                found.dedup();
-                // The first look is no move: whoever connected until now has looked up the same.
-                self.moved = found != self.addresses && (each_address || !self.addresses.is_empty());
-                self.addresses = found;
+        let failed = match tokio::time::timeout(PATIENCE, network.resolve(name.to_owned(), port)).await {
+            Ok(Ok(found)) if !found.is_empty() => {
+                if self.failed {
+                    tracing::info!(name, "the name can be looked up again");
+                }
+                self.failed = false;
+                return self.found(found, each_address);
             }
-            // What was known stays: a name server that is down takes no service with it.
-            Ok(_) => tracing::warn!(name, "the name has no address; the ones known stay"),
-            Err(error) => tracing::warn!(name, %error, "the name cannot be looked up; the addresses known stay"),
+            Ok(Ok(_)) => "it has no address".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        // What was known stays: a name server that is down takes no service with it.
+        if !self.failed {
+            tracing::warn!(name, %failed, "the name cannot be looked up; the addresses known stay");
+        }
+        self.failed = true;
+    }
+
+    fn found(&mut self, mut found: Vec<SocketAddr>, each_address: bool) {
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(MOST_ADDRESSES);
+        if each_address {
+            self.moved = found != self.addresses;
+            self.addresses = found;
+            return;
+        }
+        // Many name servers tell some of the addresses, and others each time: only where none is known any more have the
+        // connections nowhere to stay. The first look is no move: whoever connected until now has looked up the same.
+        let is_known = found.iter().any(|address| self.addresses.contains(address));
+        self.moved = !is_known && !self.addresses.is_empty();
+        if self.moved || self.addresses.len() + found.len() > MOST_ADDRESSES {
+            self.addresses = found;
+        } else {
+            self.addresses.extend(found);
+            self.addresses.sort_unstable();
+            self.addresses.dedup();
         }
     }
 }
 
 async fn look_up(upstream: Arc<Upstream>, target: Arc<Target>, mut names: Vec<Named>, network: Arc<dyn Network>) {
     loop {
-        for name in &mut names {
-            name.look_up(network.as_ref(), upstream.settings.each_address).await;
-        }
+        let each = upstream.settings.each_address;
+        futures::future::join_all(names.iter_mut().map(|name| name.look_up(network.as_ref(), each))).await;
         if names.iter().any(|name| name.moved) {
             settle(&upstream, &target, &names, network.as_ref());
         }

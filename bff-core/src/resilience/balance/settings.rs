@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Check, Mistakes};
@@ -176,8 +177,10 @@ impl Check for EjectSettings {
 
 impl Check for ProbeSettings {
     fn check(&self, mistakes: &mut Mistakes) {
-        if let Some(path) = self.path.as_ref().filter(|path| !path.starts_with('/')) {
-            mistakes.note("path", format!("{path:?} is no path"), "begin it with a slash, such as \"/healthz\"");
+        if let Some(path) = &self.path
+            && !(path.starts_with('/') && path.parse::<PathAndQuery>().is_ok())
+        {
+            mistakes.note("path", format!("{path:?} is no path"), "write one such as \"/healthz\"");
         }
         for (key, time) in [("every", self.every), ("timeout", self.timeout)] {
             if time.is_zero() {

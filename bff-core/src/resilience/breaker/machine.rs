@@ -13,22 +13,18 @@ pub(super) const PROBES_OUT: Duration = Duration::from_secs(1);
 /// By what share the open time is moved at most, up or down, so that a fleet does not probe at the same moment.
 const JITTER: f64 = 0.2;
 
+/// How much longer it is open after each probe that fails. With 2 (Envoy, Finagle) it would be open for half of the time that
+/// the outage took; so for a third of it.
+const GROWTH: f64 = 1.5;
+
 /// For so long nothing good must have come from an upstream with much traffic.
 const OUTAGE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum State {
-    /// `since` is `None` until it has been open for the first time.
-    Closed {
-        since: Option<Instant>,
-    },
-    Open {
-        until: Instant,
-    },
-    HalfOpen {
-        under_way: u32,
-        good: u32,
-    },
+    Closed,
+    Open { until: Instant },
+    HalfOpen { under_way: u32, good: u32 },
 }
 
 /// What a call carries from its beginning to its end.
@@ -37,6 +33,8 @@ pub(super) struct Ticket {
     /// Which of the machine's states let it in. When it ends in another one it says nothing any more.
     pub(super) epoch: u64,
     pub(super) since: Instant,
+    /// From when on this call is slow.
+    pub(super) slow_after: Duration,
 }
 
 /// The state machine: no clock, no chance, no log.
@@ -48,7 +46,7 @@ pub(super) struct Machine {
     in_a_row: u32,
     /// When the first of them ended.
     run_since: Option<Instant>,
-    /// How often the open time is doubled.
+    /// How many probes in a row have failed.
     level: u32,
     opened: u64,
     /// Counts the changes of state.
@@ -69,7 +67,7 @@ impl Machine {
             ..settings.clone()
         };
         let window = Window::new(settings.window);
-        let state = State::Closed { since: None };
+        let state = State::Closed;
         Self { settings, slow_after, window, in_a_row: 0, run_since: None, level: 0, opened: 0, epoch: 0, state }
     }
 
@@ -79,7 +77,7 @@ impl Machine {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed { .. })
+        matches!(self.state, State::Closed)
     }
 
     /// Lets a call in, or says after what time it is worth asking again.
@@ -93,7 +91,7 @@ impl Machine {
         if let State::HalfOpen { under_way, .. } = &mut self.state {
             *under_way += 1;
         }
-        Ok(Ticket { epoch: self.epoch, since: now })
+        Ok(Ticket { epoch: self.epoch, since: now, slow_after: self.slow_after })
     }
 
     /// How long a call would have to wait; `None` if it would be let in.
@@ -119,34 +117,33 @@ impl Machine {
         }
         let took = now.saturating_duration_since(ticket.since);
         let end = match end {
-            Some(End::Good) | None if took >= self.slow_after => End::Bad,
+            Some(End::Good) | None if took >= ticket.slow_after => End::Bad,
             Some(end) => end,
             None => End::Nothing,
         };
         match &mut self.state {
-            State::Closed { since } => {
-                let since = *since;
+            State::Closed => {
                 if self.is_enough(end, now) {
-                    let is_calm =
-                        since.is_none_or(|since| now.saturating_duration_since(since) >= self.settings.window);
-                    let level = if is_calm { 0 } else { self.level };
-                    self.open(level, retry_after, now, random);
+                    self.open(retry_after, now, random);
                 }
             }
             State::HalfOpen { under_way, good } => {
                 *under_way = under_way.saturating_sub(1);
                 match end {
                     End::Nothing => {}
-                    End::Bad => self.open(self.level.saturating_add(1), retry_after, now, random),
+                    End::Bad => {
+                        self.level = self.level.saturating_add(1);
+                        self.open(retry_after, now, random);
+                    }
                     End::Good | End::Overloaded => {
                         *good += 1;
                         if *good >= self.settings.probes {
                             self.window.clear();
                             self.in_a_row = 0;
                             self.run_since = None;
-                            // Of what flaps half of the probes fail; without this it would end up open for a minute each time.
-                            self.level = self.level.saturating_sub(1);
-                            self.enter(State::Closed { since: Some(now) });
+                            // Not kept in mind: of what flaps half of the probes fail, and it would end up open for good.
+                            self.level = 0;
+                            self.enter(State::Closed);
                         }
                     }
                 }
@@ -186,13 +183,13 @@ impl Machine {
         }
     }
 
-    fn open(&mut self, level: u32, retry_after: Option<Duration>, now: Instant, random: f64) {
+    fn open(&mut self, retry_after: Option<Duration>, now: Instant, random: f64) {
         let BreakerSettings { open_for, open_at_most, .. } = self.settings;
         let random = if (0.0..=1.0).contains(&random) { random } else { 0.5 };
-        let time = open_for.saturating_mul(2_u32.saturating_pow(level)).min(open_at_most);
+        let grown = open_for.as_secs_f64() * GROWTH.powi(i32::try_from(self.level).unwrap_or(i32::MAX));
+        let time = Duration::try_from_secs_f64(grown).unwrap_or(open_at_most).min(open_at_most);
         let time = time.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
         let time = time.max(retry_after.unwrap_or_default().min(open_at_most));
-        self.level = level;
         self.opened = self.opened.saturating_add(1);
         self.enter(State::Open { until: now + time });
     }
@@ -206,7 +203,7 @@ impl Machine {
     pub(super) fn view(&mut self, now: Instant) -> BreakerView {
         self.window.slide(now);
         let state = match self.state {
-            State::Closed { .. } => BreakerState::Closed,
+            State::Closed => BreakerState::Closed,
             State::Open { until } if now < until => BreakerState::Open,
             State::Open { .. } | State::HalfOpen { .. } => BreakerState::HalfOpen,
         };

@@ -46,7 +46,7 @@ pub struct BreakerSettings {
     /// From when on a call is slow, which is as bad as a failure. Default: the attempt timeout.
     #[serde(with = "humantime_serde")]
     pub slow_after: Option<Duration>,
-    /// How long it is open the first time; twice as long after each probe that fails, and moved by up to 20 % at
+    /// How long it is open the first time; half as long again after each probe that fails, and moved by up to 20 % at
     /// random. Default 1 s. (Hystrix and Finagle begin with 5 s, Envoy with 30 s. Three probes after a second cost nothing,
     /// and five seconds would sleep through all the good ones of a backend that flaps.)
     #[serde(with = "humantime_serde")]
@@ -148,6 +148,7 @@ pub struct BreakerView {
 pub struct Breaker {
     upstream: Box<str>,
     enabled: bool,
+    slow_after: Duration,
     /// The epoch of the machine, and in the lowest bit whether it is closed. So a call to a healthy upstream is let in
     /// without the lock.
     gate: AtomicU64,
@@ -176,10 +177,12 @@ impl Breaker {
     /// on a call is slow: the attempt timeout.
     #[must_use]
     pub fn new(upstream: &str, settings: &BreakerSettings, slow_after: Duration) -> Self {
-        let machine = Machine::new(settings, settings.slow_after.unwrap_or(slow_after));
+        let slow_after = settings.slow_after.unwrap_or(slow_after);
+        let machine = Machine::new(settings, slow_after);
         Self {
             upstream: upstream.into(),
             enabled: settings.enabled,
+            slow_after,
             gate: AtomicU64::new(gate(&machine)),
             machine: Mutex::new(machine),
         }
@@ -192,7 +195,7 @@ impl Breaker {
     /// Refuses while the upstream counts as down, and while enough calls are finding out whether it still is.
     pub fn admit(&self, now: Instant) -> Result<Pass<'_>, Refused> {
         let ticket = match self.epoch_if_closed() {
-            Some(epoch) => Ticket { epoch, since: now },
+            Some(epoch) => Ticket { epoch, since: now, slow_after: self.slow_after },
             None => self.drive(now, |machine| machine.admit(now)).map_err(|retry_after| Refused { retry_after })?,
         };
         Ok(Pass { breaker: self, ticket: Some(ticket) })
@@ -261,6 +264,14 @@ fn gate(machine: &Machine) -> u64 {
 }
 
 impl Pass<'_> {
+    /// This call may take longer by so much before it is slow.
+    pub fn allow(mut self, longer: Duration) -> Self {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.slow_after += longer;
+        }
+        self
+    }
+
     /// The call has ended. `retry_after` is what the upstream asked for with its failure. Gives whether this has closed the
     /// circuit: the upstream is back, and had better not get all its calls at once.
     pub fn end(mut self, end: End, retry_after: Option<Duration>, now: Instant) -> bool {

@@ -233,7 +233,7 @@ impl Limiter {
             self.rest(!up, before, because, now);
         } else if up && because == Cause::Suspicion {
             // There is room after all.
-            self.relapses = 0;
+            (self.bound_since, self.relapses) = (None, 0);
             self.free();
         } else {
             self.rest = REST;
@@ -272,7 +272,7 @@ impl Limiter {
     pub(super) fn restart(&mut self, now: Instant) {
         self.free();
         self.set(self.floor, now);
-        self.round = None;
+        (self.round, self.bound_since, self.relapses) = (None, None, 0);
     }
 
     fn free(&mut self) {

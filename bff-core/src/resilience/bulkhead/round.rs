@@ -8,8 +8,8 @@ use crate::resilience::End;
 /// A round is at least this long (Netflix `WindowedLimit`: at least 100 ms) and has at least so many samples (10 there).
 const ROUND: Duration = Duration::from_millis(100);
 const SAMPLES: u32 = 10;
-/// A trial is judged on more, because two numbers with an error each are compared (100: one tenth each).
-const TRIAL_SAMPLES: u32 = 100;
+/// A trial is judged on more, because two numbers with an error each are compared (60: one eighth each).
+const TRIAL_SAMPLES: u32 = 60;
 /// A change is given the time of one call to show, and is then looked at for two (calls that were admitted together also
 /// end together, so that shorter looks see a crowd or nobody), but neither for longer than this.
 const LONGEST: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 //!
 //! Dean and Barroso, The Tail at Scale (CACM 56(2), 2013): ask a second time once the first attempt has been
 //! outstanding for longer than the 95th percentile of its kind. That costs about 5 % more calls and cuts the tail off.
-//! Only idempotent calls may be hedged, and a hedge is paid from the retry budget; both are the caller's business.
+//! Only reads may be hedged, and a hedge is paid from the retry budget; both are the caller's business.
 //! When a whole upstream gets slow, more than 5 % are late: it is the budget that keeps hedges from making it worse.
 
 mod latency;
@@ -21,7 +21,7 @@ use crate::settings::{Check, Mistakes};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HedgeSettings {
-    /// Whether idempotent calls are hedged at all. Default `false`: an upstream has to be able to bear it.
+    /// Whether reads are hedged at all. Default `false`: an upstream has to be able to bear it.
     pub enabled: bool,
     /// The share of good answers that a second attempt waits for, between 0.5 and 1. Default 0.95 (The Tail at Scale).
     pub percentile: f64,

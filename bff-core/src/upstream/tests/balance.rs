@@ -179,3 +179,32 @@ async fn calls_go_where_the_name_leads_now() {
     assert!(asked["10.0.0.2:80"] > 5 && asked["10.0.0.3:80"] > 5, "{asked:?}");
     assert_eq!(main(&bff).hosts.len(), 2);
 }
+
+/// Without `each_address` whoever connects chooses one; only a name that leads wholly elsewhere costs the connections.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_tells_another_of_its_addresses_has_not_moved() {
+    let addresses: Arc<Mutex<Vec<IpAddr>>> = Arc::new(Mutex::new(vec!["10.0.0.1".parse().unwrap()]));
+    let known = addresses.clone();
+    let bff = builder()
+        .answers("weather", Reply::json(&json!("sun")).after(Duration::from_millis(5)))
+        .names(move |_| known.lock().unwrap().clone())
+        .settings(|settings| settings.upstreams.get_mut("weather").unwrap().dns_refresh = Duration::from_secs(10))
+        .build()
+        .await
+        .unwrap();
+    let now: [(&[&str], bool); 5] = [
+        (&["10.0.0.1", "10.0.0.2"], false),
+        (&["10.0.0.2"], false),
+        (&["10.0.0.1"], false),
+        (&["10.0.9.1", "10.0.9.2"], true),
+        (&["10.0.9.2"], false),
+    ];
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for (told, moved) in now {
+        bff.get("/plain").await;
+        *addresses.lock().unwrap() = told.iter().map(|address| address.parse().unwrap()).collect();
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        // A new host has no record.
+        assert_eq!(main(&bff).hosts[0].state.load_ms.is_none(), moved, "{told:?}");
+    }
+}

@@ -95,12 +95,20 @@ async fn write(up: Upstreams, Json(text): Json<Text>) -> Result<Json<Text>> {
     Ok(Json(up.diary.0.post(path!("/entry")).json(&text).per_identity::<Text>().await?.into_inner()))
 }
 
+/// A call that may take longer than the upstream's others.
+#[utoipa::path(get, path = "/patient", responses((status = OK, body = Text), Problems))]
+async fn patient(up: Upstreams) -> Result<Json<Text>> {
+    let call = up.weather.0.get(path!("/now")).timeout(900.ms()).attempt_timeout(800.ms());
+    Ok(Json(call.shared::<Text>().await?.into_inner()))
+}
+
 fn builder() -> Builder<Upstreams> {
     let bff = Bff::new("coast", "1.0.0")
         .page(routes!(sky), Policy::public().budget(1000.ms()))
         .page(routes!(two), Policy::public().budget(1000.ms()))
         .page(routes!(diary), Policy::public().budget(1000.ms()))
         .page(routes!(plain), Policy::public().budget(1000.ms()))
+        .page(routes!(patient), Policy::public().budget(1000.ms()))
         .page(routes!(burn), Policy::user().budget(1000.ms()))
         .page(routes!(write), Policy::user().budget(1000.ms()));
     Builder::new(bff).unwrap()

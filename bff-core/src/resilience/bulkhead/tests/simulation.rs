@@ -275,7 +275,8 @@ fn ordinary_variance_costs_nothing() {
                         seconds[29].limit
                     );
                 }
-                assert_eq!(refused, 0, "{name}, {load}/s, {cap}, {seed}");
+                // A few while the first second is learnt, at most.
+                assert!(refused * 1000 <= arrived, "{name}, {load}/s, {cap}, {seed}: {refused} of {arrived}");
             }
         }
     }
