@@ -13,7 +13,7 @@ pub(super) const PROBES_OUT: Duration = Duration::from_secs(1);
 /// By what share the open time is moved at most, up or down, so that a fleet does not probe at the same moment.
 const JITTER: f64 = 0.2;
 
-/// How much longer it is open after each probe that fails. With 2 (Envoy, Finagle) it would be open for half of the time that
+/// How much longer it is open after each probe that fails. With 2 (as in Finagle) it would be open for half of the time that
 /// the outage took; so for a third of it.
 const GROWTH: f64 = 1.5;
 

@@ -1,6 +1,7 @@
 //! The outbound stack as a page sees it: store, flights, stale data, identities, writes. On paused time.
 
 mod balance;
+mod hedge;
 mod identity_and_writes;
 mod overload;
 mod protections;

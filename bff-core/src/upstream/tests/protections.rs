@@ -1,4 +1,4 @@
-//! Retry, breaker, bulkhead, hedge and load shedding, as a page sees them. On paused time.
+//! Retry, breaker, bulkhead and load shedding, as a page sees them. On paused time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::upstream::UpstreamView;
 type Counted = Arc<AtomicUsize>;
 
 /// The weather answers by this, and counts; everything is as in production.
-fn weather(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Counted, Builder<Upstreams>) {
+pub(super) fn weather(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Counted, Builder<Upstreams>) {
     let asked = Counted::default();
     let counted = asked.clone();
     let bff = builder()
@@ -24,19 +24,19 @@ fn weather(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Counted,
     (asked, bff)
 }
 
-fn sun() -> Reply {
+pub(super) fn sun() -> Reply {
     Reply::json(&json!("sun"))
 }
 
-fn status(status: u16) -> Reply {
+pub(super) fn status(status: u16) -> Reply {
     Reply::status(StatusCode::from_u16(status).unwrap())
 }
 
-fn view(bff: &TestBff, name: &str) -> UpstreamView {
+pub(super) fn view(bff: &TestBff, name: &str) -> UpstreamView {
     bff.app.shared.upstreams().into_iter().find(|view| view.upstream == name).unwrap()
 }
 
-async fn took(bff: &TestBff, target: &str) -> (Value, Duration) {
+pub(super) async fn took(bff: &TestBff, target: &str) -> (Value, Duration) {
     let started = clock::now();
     let answer = bff.get(target).await;
     (answer.json(), clock::now() - started)
@@ -306,27 +306,6 @@ async fn no_more_at_once_than_there_are_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_is_not_waited_for_where_calls_are_hedged() {
-    let (asked, bff) = weather(|number| {
-        let late = if number == 31 { 300 } else { 20 };
-        sun().after(Duration::from_millis(late))
-    });
-    let bff = bff
-        .settings(|settings| settings.upstreams.get_mut("weather").unwrap().hedge.enabled = true)
-        .build()
-        .await
-        .unwrap();
-    for _ in 0..30 {
-        bff.get("/sky").await;
-    }
-    assert_eq!(view(&bff, "weather").main.hedges, 0);
-    let (answer, took) = took(&bff, "/sky").await;
-    assert_eq!(answer["weather"], "sun");
-    assert!(took < Duration::from_millis(50), "{took:?}");
-    assert_eq!((asked.load(Ordering::SeqCst), view(&bff, "weather").main.hedges), (32, 1));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_full_server_refuses_early_and_says_when_to_come_back() {
     let (_, bff) = weather(|_| sun().after(Duration::from_millis(100)));
     let bff = bff.settings(|settings| settings.edge.shed.in_flight = 10).build().await.unwrap();
@@ -340,44 +319,6 @@ async fn a_full_server_refuses_early_and_says_when_to_come_back() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
     assert_eq!(bff.get("/sky").await.status, StatusCode::OK);
-}
-
-/// Half of the second attempts win in a tail like this. What is known must not forget the first ones, or the delay shrinks
-/// and ever more calls are hedged.
-#[tokio::test(start_paused = true)]
-async fn hedging_costs_about_as_many_calls_as_are_late() {
-    fastrand::seed(5);
-    let (_, bff) = weather(|_| sun().after(Duration::from_secs_f64(-0.02 * (1.0 - fastrand::f64()).ln())));
-    let bff = bff
-        .settings(|settings| settings.upstreams.get_mut("weather").unwrap().hedge.enabled = true)
-        .build()
-        .await
-        .unwrap();
-    for _ in 0..3000 {
-        bff.get("/sky").await;
-    }
-    let hedges = view(&bff, "weather").main.hedges;
-    assert!((60..=240).contains(&hedges), "{hedges} of 3000");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_definite_no_of_the_second_attempt_is_the_answer() {
-    let (_, bff) = weather(|number| match number {
-        31 => sun().after(Duration::from_secs(60)),
-        32 => status(404),
-        _ => sun().after(Duration::from_millis(20)),
-    });
-    let bff = bff
-        .settings(|settings| settings.upstreams.get_mut("weather").unwrap().hedge.enabled = true)
-        .build()
-        .await
-        .unwrap();
-    for _ in 0..30 {
-        bff.get("/sky").await;
-    }
-    let (answer, took) = took(&bff, "/sky").await;
-    assert_eq!((&answer["weather"], &answer["meta"]["parts"]), (&Value::Null, &json!([])));
-    assert!(took < Duration::from_millis(50), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
