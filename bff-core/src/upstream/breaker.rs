@@ -22,10 +22,11 @@ where
 {
     let call = call_of(&request)?;
     let target = call.target.clone();
+    let attempt_timeout = call.attempt_timeout;
+    let Some(breaker) = &target.breaker else { return inner.call(request).await };
     // Its place in line here is not the upstream's slowness, nor is the patience that this call asked for.
     let wait = if target.bulkhead.is_some() { upstream.settings.bulkhead.wait } else { Duration::ZERO };
-    let allowed = wait + call.attempt_timeout.saturating_sub(upstream.settings.attempt_timeout);
-    let Some(breaker) = &target.breaker else { return inner.call(request).await };
+    let allowed = wait + attempt_timeout.saturating_sub(upstream.settings.attempt_timeout);
     let pass = breaker
         .admit(clock::now())
         .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;

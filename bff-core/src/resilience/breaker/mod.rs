@@ -147,7 +147,6 @@ pub struct BreakerView {
 #[derive(Debug)]
 pub struct Breaker {
     upstream: Box<str>,
-    enabled: bool,
     slow_after: Duration,
     /// The epoch of the machine, and in the lowest bit whether it is closed. So a call to a healthy upstream is let in
     /// without the lock.
@@ -181,7 +180,6 @@ impl Breaker {
         let machine = Machine::new(settings, slow_after);
         Self {
             upstream: upstream.into(),
-            enabled: settings.enabled,
             slow_after,
             gate: AtomicU64::new(gate(&machine)),
             machine: Mutex::new(machine),
@@ -220,12 +218,11 @@ impl Breaker {
 
     /// Whether this end has closed the circuit.
     fn end(&self, ticket: Ticket, end: Option<End>, retry_after: Option<Duration>, now: Instant) -> bool {
-        self.enabled
-            && self.drive(now, |machine| {
-                let was_closed = machine.is_closed();
-                machine.end(ticket, end, retry_after, now, fastrand::f64());
-                !was_closed && machine.is_closed()
-            })
+        self.drive(now, |machine| {
+            let was_closed = machine.is_closed();
+            machine.end(ticket, end, retry_after, now, fastrand::f64());
+            !was_closed && machine.is_closed()
+        })
     }
 
     /// Takes one step, and makes its change of state known.

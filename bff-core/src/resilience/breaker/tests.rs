@@ -328,14 +328,6 @@ async fn a_cut_is_bad_only_if_it_was_slow() {
 }
 
 #[test]
-fn switched_off_it_lets_everything_in() {
-    let mut bench = Bench::new(&BreakerSettings { enabled: false, ..BreakerSettings::default() });
-    bench.calls(100, End::Bad);
-    let expected = r#"{"state":"closed","calls":0,"bad":0,"in_a_row":0,"opened":0,"retry_after_seconds":null}"#;
-    assert_eq!(serde_json::to_string(&bench.view()).unwrap(), expected);
-}
-
-#[test]
 fn the_view_says_how_it_stands() {
     let mut bench = plain();
     let json = |bench: &Bench| serde_json::to_value(bench.view()).unwrap();

@@ -97,15 +97,7 @@ impl Limiter {
     pub fn new(settings: &BulkheadSettings) -> Self {
         let floor = settings.floor.clamp(1, MOST_SEATS);
         let cap = settings.cap.clamp(floor, MOST_SEATS);
-        Self::between(floor, cap, settings.initial.clamp(floor, cap))
-    }
-
-    /// One that never moves.
-    pub(super) fn fixed(limit: usize) -> Self {
-        Self::between(limit, limit, limit)
-    }
-
-    fn between(floor: usize, cap: usize, limit: usize) -> Self {
+        let limit = settings.initial.clamp(floor, cap);
         Self {
             floor: floor as f64,
             cap: cap as f64,

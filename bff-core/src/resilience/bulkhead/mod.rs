@@ -80,7 +80,6 @@ impl Check for BulkheadSettings {
 
 /// The bulkhead of one upstream.
 pub struct Bulkhead {
-    enabled: bool,
     wait: Duration,
     queue: usize,
     /// Free seats. First come, first served: a free seat is never seen by `try_acquire` while somebody waits.
@@ -126,9 +125,8 @@ impl Bulkhead {
     /// A bulkhead with `initial` free seats.
     #[must_use]
     pub fn new(settings: &BulkheadSettings) -> Self {
-        let limiter = if settings.enabled { Limiter::new(settings) } else { Limiter::fixed(MOST_SEATS) };
+        let limiter = Limiter::new(settings);
         Self {
-            enabled: settings.enabled,
             wait: settings.wait,
             queue: settings.queue,
             seats: Semaphore::new(limiter.limit()),
@@ -177,12 +175,10 @@ impl Bulkhead {
 
     /// Begins again with the fewest seats, for an upstream that was down; they grow as fast as it answers.
     pub fn restart(&self, now: Instant) {
-        if self.enabled {
-            let mut books = self.lock();
-            let before = books.limiter.limit();
-            books.limiter.restart(now);
-            self.resize(&mut books, before);
-        }
+        let mut books = self.lock();
+        let before = books.limiter.limit();
+        books.limiter.restart(now);
+        self.resize(&mut books, before);
     }
 
     /// What it looks like at this moment.
@@ -273,13 +269,11 @@ impl Seat<'_> {
         let bulkhead = self.bulkhead;
         let Some(permit) = self.permit.take() else { return };
         let mut books = bulkhead.lock();
-        if bulkhead.enabled {
-            // The one who leaves is still counted.
-            let in_flight = bulkhead.in_flight(&books);
-            let before = books.limiter.limit();
-            books.limiter.sample(end, took, in_flight, now);
-            bulkhead.resize(&mut books, before);
-        }
+        // The one who leaves is still counted.
+        let in_flight = bulkhead.in_flight(&books);
+        let before = books.limiter.limit();
+        books.limiter.sample(end, took, in_flight, now);
+        bulkhead.resize(&mut books, before);
         Bulkhead::give_back(&mut books, permit);
     }
 }

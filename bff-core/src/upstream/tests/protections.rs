@@ -350,3 +350,22 @@ async fn why_a_call_failed_is_not_that_it_was_not_asked_again() {
     }
     assert_eq!(view(&bff, "weather").main.breaker.unwrap().opened, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_switched_off_refuses_nobody_and_shows_as_nothing() {
+    let (asked, bff) = weather(|_| status(500));
+    let bff = bff
+        .settings(|settings| {
+            let own = settings.upstreams.get_mut("weather").unwrap();
+            (own.breaker.enabled, own.bulkhead.enabled) = (false, false);
+        })
+        .build()
+        .await
+        .unwrap();
+    for _ in 0..50 {
+        bff.get("/sky").await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 50);
+    let main = view(&bff, "weather").main;
+    assert!(main.breaker.is_none() && main.bulkhead.is_none());
+}

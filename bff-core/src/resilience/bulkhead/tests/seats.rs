@@ -193,18 +193,6 @@ async fn first_come_first_served_and_who_leaves_gives_the_place_on() {
     assert_eq!(bulkhead.view().refused, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn switched_off_it_refuses_nobody() {
-    let bulkhead = Bulkhead::new(&BulkheadSettings { enabled: false, floor: 1, initial: 1, ..settings(1) });
-    let seats: Vec<_> = std::iter::from_fn(|| take(&bulkhead)).take(5_000).collect();
-    assert_eq!(seats.len(), 5_000);
-    assert!(!bulkhead.is_half_full());
-    for seat in seats {
-        seat.leave(End::Overloaded, 1.ms(), clock::now());
-    }
-    assert_eq!(bulkhead.view().in_flight, 0);
-}
-
 #[test]
 fn it_can_be_shared() {
     fn check<T: Send + Sync>(_: &T) {}

@@ -87,10 +87,12 @@ impl Run {
 fn run(scenario: &Scenario, seed: u64, seconds: u64) -> Vec<Second> {
     let mut random = fastrand::Rng::with_seed(seed);
     let initial = scenario.initial;
-    let settings = BulkheadSettings { initial, cap: scenario.cap, ..BulkheadSettings::default() };
+    let own = BulkheadSettings::default();
+    let (floor, cap) = if scenario.is_fixed { (initial, initial) } else { (own.floor, scenario.cap) };
+    let settings = BulkheadSettings { initial, floor, cap, ..own };
     let second = Second { lowest: usize::MAX, ..Second::default() };
     let mut run = Run {
-        limiter: if scenario.is_fixed { Limiter::fixed(initial) } else { Limiter::new(&settings) },
+        limiter: Limiter::new(&settings),
         start: clock::now(),
         in_flight: 0,
         seconds: vec![second; seconds as usize],
