@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bff_core::cache::{Freshness, Key, Overrides};
+use bff_core::cache::{Freshness, Keeper, Key};
 use bff_core::identity::{Claims, Identity};
 use bff_core::testing::{Builder, Fault, Reply, TestBff};
 use bff_core::upstream::Client;
 use bff_core::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes};
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -169,10 +169,11 @@ fn freshness(criterion: &mut Criterion) {
             ]),
         ),
     ];
+    let keeper = Keeper { shared: true, ..Keeper::default() };
     let mut group = criterion.benchmark_group("freshness");
     for (name, headers) in &cases {
         group.bench_function(*name, |bench| {
-            bench.iter(|| Freshness::read(black_box(headers), true, &Overrides::default(), now));
+            bench.iter(|| Freshness::read(StatusCode::OK, black_box(headers), &keeper, now, Duration::ZERO));
         });
     }
     group.finish();

@@ -21,6 +21,7 @@ pub struct Policy {
     pub(crate) access: Access,
     pub(crate) budget: Duration,
     pub(crate) private_max_age: Option<Duration>,
+    pub(crate) cached: bool,
     pub(crate) criticality: Criticality,
 }
 
@@ -32,6 +33,7 @@ impl Policy {
             access: Access::default(),
             budget: Duration::from_secs(1),
             private_max_age: None,
+            cached: false,
             criticality: Criticality::Normal,
         }
     }
@@ -46,7 +48,7 @@ impl Policy {
     #[must_use]
     pub fn role(mut self, role: &'static str) -> Self {
         self.access.needs_identity = true;
-        self.access.roles.push(role);
+        self.access.roles.push(role.into());
         self
     }
 
@@ -54,7 +56,7 @@ impl Policy {
     #[must_use]
     pub fn scope(mut self, scope: &'static str) -> Self {
         self.access.needs_identity = true;
-        self.access.scopes.push(scope);
+        self.access.scopes.push(scope.into());
         self
     }
 
@@ -76,6 +78,15 @@ impl Policy {
     #[must_use]
     pub fn sheddable(mut self) -> Self {
         self.criticality = Criticality::Sheddable;
+        self
+    }
+
+    /// Keeps whole answers, for as long as they let clients keep them: `public` ones for everybody, `private` ones (see
+    /// [`private_max_age`](Self::private_max_age)) for the identity that asked. They are then served with their `Age`.
+    /// Default: only the answers of upstreams are kept.
+    #[must_use]
+    pub fn cached(mut self) -> Self {
+        self.cached = true;
         self
     }
 
@@ -192,7 +203,7 @@ impl<State> Route<State> {
 }
 
 /// `getHomeScreen` for `home_screen`; a function whose name begins with a verb keeps it (`addItem`).
-fn operation_name(method: &Method, function: &str) -> String {
+pub(crate) fn operation_name(method: &Method, function: &str) -> String {
     const VERBS: [&str; 9] = ["get", "list", "add", "change", "remove", "create", "update", "delete", "search"];
     let mut words = function.split('_').filter(|word| !word.is_empty()).peekable();
     let mut name = String::new();

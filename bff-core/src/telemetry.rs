@@ -1,5 +1,8 @@
 //! What is counted, and where the log goes.
 
+mod kept;
+mod passed;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
@@ -20,6 +23,9 @@ use tracing_subscriber::EnvFilter;
 use crate::context::{CallOutcome, Context, Outcome};
 use crate::error::Error;
 use crate::settings::{Check, Mistakes};
+
+pub use kept::SecondLevelCounts;
+pub use passed::{OpenTunnel, Way};
 
 /// Upper bounds in seconds: fine where pages live (5 ms to 1 s), coarse beyond.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.5, 10.0];
@@ -211,6 +217,8 @@ pub struct Metrics {
     call_seconds: Family<UpstreamLabels, Histogram>,
     shed: Family<EndpointLabels, Counter>,
     protections: Protections,
+    passed: passed::Passed,
+    kept: kept::Kept,
 }
 
 /// A counter that is kept elsewhere, brought up to `total`.
@@ -245,7 +253,23 @@ impl Default for Metrics {
         registry.register("requests_shed", "Requests refused because this BFF was full", shed.clone());
         let protections = Protections::default();
         protections.register(&mut registry);
-        Self { registry, requests, request_seconds, response_bytes, parts, calls, call_seconds, shed, protections }
+        let passed = passed::Passed::default();
+        passed.register(&mut registry);
+        let kept = kept::Kept::default();
+        kept.register(&mut registry);
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            response_bytes,
+            parts,
+            calls,
+            call_seconds,
+            shed,
+            protections,
+            passed,
+            kept,
+        }
     }
 }
 

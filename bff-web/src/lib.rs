@@ -40,7 +40,7 @@ pub fn bff() -> Bff<Upstreams> {
         .describe("Composite answers for the web frontend, one for each page.")
         .page(routes!(home::home), Policy::public().budget(1000.ms()))
         .page(routes!(product_page::product_page), Policy::public().budget(1000.ms()))
-        .page(routes!(category::category), Policy::public().budget(1000.ms()))
+        .page(routes!(category::category), Policy::public().budget(1000.ms()).cached())
         .page(routes!(search::search), Policy::public().budget(1000.ms()).sheddable())
         .page(routes!(cart::cart), Policy::user().budget(1000.ms()).critical())
         .page(routes!(account::account), Policy::user().budget(1200.ms()))

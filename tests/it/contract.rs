@@ -39,7 +39,7 @@ async fn start() -> (Running, Backends) {
     static KEYS: OnceLock<SigningKeys> = OnceLock::new();
     let keys = KEYS.get_or_init(|| SigningKeys::generate().unwrap()).clone();
     let mocks = mock_services::start(Options { keys: Some(keys), ..Options::default() }).await.unwrap();
-    let shared = Shared::new(&CacheSettings::default(), Arc::new(Metrics::default()));
+    let shared = Shared::new(&CacheSettings::default(), Arc::new(Metrics::default())).unwrap();
     let backends = Backends::build(&mut |name| {
         let settings = UpstreamSettings {
             url: mocks.url(Service::from_str(name).unwrap()),

@@ -15,6 +15,7 @@ mod documents;
 mod drain;
 mod drill;
 mod edge;
+mod fleet;
 mod flood;
 mod identity;
 mod page;

@@ -39,7 +39,7 @@ impl Issuers {
             own.breaker.enabled = false;
             own.bulkhead.enabled = false;
             // Each its own flights: two issuers may have their keys at the same path.
-            let shared = Shared::new(&nothing_kept, metrics.clone());
+            let shared = Shared::new(&nothing_kept, metrics.clone())?;
             let client = Client::new("issuer", own, shared, network)?;
             issuers.insert(address, (client, url[Position::BeforePath..Position::AfterQuery].to_owned()));
         }

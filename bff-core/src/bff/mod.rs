@@ -1,5 +1,6 @@
 //! A BFF: its table of contents, and the program that is built from it.
 
+mod check;
 mod issuers;
 mod protections;
 
@@ -22,12 +23,12 @@ use self::issuers::Issuers;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::context::{Context, Terms};
-use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey};
+use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey, Whole};
 use crate::error::{Error, Kind, Result};
 use crate::openapi;
+use crate::passthrough::{PassThrough, Passage, Routes};
 use crate::resilience::{Criticality, Load};
 use crate::routes::{Policy, Route, SurveyedPart};
-use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
 use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Network, Shared, UpstreamSettings};
 
@@ -148,53 +149,6 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         self
     }
 
-    /// What is wrong with `settings` for this BFF; empty for nothing.
-    #[must_use]
-    pub fn check(&self, settings: &Settings) -> Vec<Mistake> {
-        let mut mistakes = Mistakes::default();
-        let known = |name: &String| Upstreams::NAMES.contains(&name.as_str());
-        for name in settings.upstreams.keys().filter(|name| !known(name)) {
-            mistakes.within("upstreams", |mistakes| {
-                mistakes.note(name, "this BFF has no such upstream", format!("it has {}", Upstreams::NAMES.join(", ")));
-            });
-        }
-        for name in Upstreams::NAMES.iter().filter(|name| !settings.upstreams.contains_key(**name)) {
-            let remedy = format!("add [upstreams.{name}] with its url");
-            mistakes.within("upstreams", |mistakes| mistakes.note(name, "is missing", remedy));
-        }
-        let names: Vec<&str> = self.routes.iter().map(|route| route.name.as_str()).collect();
-        for name in settings.endpoints.keys().filter(|name| !names.contains(&name.as_str())) {
-            mistakes.within("endpoints", |mistakes| {
-                mistakes.note(name, "this BFF has no such endpoint", format!("it has {}", names.join(", ")));
-            });
-        }
-        let longest = self.routes.iter().map(|route| {
-            let terms = route.terms(settings.endpoints.get(&route.name), false, false);
-            terms.budget.mul_f64(terms.soft_share)
-        });
-        if let Some(longest) = longest.max() {
-            for (name, upstream) in settings.upstreams.iter().filter(|(_, upstream)| upstream.timeout >= longest) {
-                let problem = format!(
-                    "a call may take {}, but no page waits longer than {} for a part it can do without",
-                    humantime::format_duration(upstream.timeout),
-                    humantime::format_duration(longest)
-                );
-                mistakes.within("upstreams", |mistakes| {
-                    mistakes.within(name, |mistakes| {
-                        mistakes.note("timeout", problem, "make it shorter, or an endpoint's budget longer");
-                    });
-                });
-            }
-        }
-        if settings.auth.issuers.is_empty()
-            && let Some(route) = self.routes.iter().find(|route| route.policy.access.needs_identity)
-        {
-            let problem = format!("{} needs credentials and nobody can check them", route.name);
-            mistakes.note("auth.issuers", problem, "add [auth.issuers.<name>] with issuer, jwks_url and audiences");
-        }
-        mistakes.into_inner()
-    }
-
     /// Builds the program. `network` is [`Tcp`](crate::upstream::Tcp) but in tests.
     ///
     /// # Errors
@@ -205,8 +159,12 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             return Err(Error::internal(clash));
         }
         let metrics = Arc::new(Metrics::default());
-        let shared = Shared::new(&settings.cache, metrics.clone());
-        let clients = clients::<Upstreams>(settings, &shared, network.as_ref())?;
+        let mut cache = settings.cache.clone();
+        // Two BFFs may ask the same of a Redis that they share and mean their own answers.
+        cache.redis.prefix = format!("{}:{}", cache.redis.prefix, self.about.name);
+        let shared = Shared::new(&cache, metrics.clone())?;
+        let routes = Routes::new(&settings.routes)?;
+        let (clients, by_name) = clients::<Upstreams>(settings, &shared, network.as_ref())?;
         let issuers = Issuers::new(settings, &metrics, network.as_ref())?;
         let authenticator = Authenticator::new(&settings.auth, Arc::new(issuers)).map_err(|mistakes| {
             let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -217,10 +175,11 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         edge_settings.server_timing &= self.about.timings;
         let kept = kept(settings);
         let load = Arc::new(Load::new(&settings.edge.shed));
-        let door = |terms: Terms, access: Access, criticality: Criticality| {
+        let door = |terms: Terms, access: Access, criticality: Criticality, reads_query: bool| {
             Arc::new(Door {
                 terms: Arc::new(terms),
                 access,
+                reads_query,
                 authenticator: authenticator.clone(),
                 metrics: metrics.clone(),
                 load: load.clone(),
@@ -230,30 +189,51 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             })
         };
 
+        let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone() });
         let mut pages = Router::new();
         for route in &self.routes {
             let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
-            let page = Page { settings: edge_settings.clone(), private_max_age: route.policy.private_max_age };
+            let page = Page {
+                settings: edge_settings.clone(),
+                private_max_age: route.policy.private_max_age,
+                whole: route.policy.cached.then(|| whole.clone()),
+            };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
-            let handler = edge::door(inside, &door(terms, route.policy.access.clone(), route.policy.criticality));
+            let door = door(terms, route.policy.access.clone(), route.policy.criticality, true);
+            let handler = edge::door(inside, &door);
             pages = pages.route(&route.path, handler);
         }
         let pages = pages.with_state(clients);
         let parts = self.survey(&pages).await;
-        let document = openapi::document(&self.about, &self.routes, &parts);
+        let document = openapi::document(&self.about, &self.routes, &parts, &settings.routes);
 
         let ready = Arc::new(AtomicBool::new(true));
         let plain = |endpoint: &str, path: &str, handler| {
             let terms = Terms { endpoint: endpoint.into(), route: path.into(), ..Terms::default() };
-            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable))
+            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable, true))
         };
+        let passing = routes.names().map(|name| {
+            let own = settings.routes.get(name).cloned().unwrap_or_default();
+            let missing = || Error::internal(format!("the route {name} goes to an upstream that is not there"));
+            let client = by_name.get(own.upstream.as_str()).cloned().ok_or_else(missing)?;
+            let upstream = settings.upstreams.get(&own.upstream).ok_or_else(missing)?;
+            let terms = Passage::terms(name, &own, upstream, self.about.coarse_reasons);
+            let passage = Arc::new(Passage::new(self.about.name, &own, upstream, &edge_settings, client));
+            let handler = any(move |request: axum::extract::Request| {
+                let passage = passage.clone();
+                async move { passage.pass(request).await }
+            });
+            Ok(edge::door(handler, &door(terms, own.access(), Criticality::Normal, false)))
+        });
+        let passing: Vec<_> = passing.collect::<Result<_>>()?;
+        let unmatched = plain("unmatched", "", any(no_such_route));
         let json: Bytes = openapi::render(&document).into();
         let public = pages
             .route("/openapi.json", plain("openapi", "/openapi.json", get(move || openapi_json(json.clone()))))
             .route("/problems/{slug}", plain("problems", "/problems/{slug}", get(explain)))
             .merge(openapi::explorer(self.about.name, |path, handler| plain("docs", path, handler)))
             .merge(health(&ready))
-            .fallback_service(plain("unmatched", "", any(no_such_route)).with_state::<()>(()));
+            .fallback_service(PassThrough::new(&routes, passing, unmatched));
         let (rendered, measured) = (metrics.clone(), shared.clone());
         let scrape = move || {
             measured.measure();
@@ -293,15 +273,25 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     }
 }
 
-fn clients<Upstreams: Clients>(settings: &Settings, shared: &Arc<Shared>, network: &dyn Network) -> Result<Upstreams> {
+/// One client for each upstream, shared by typed clients and routes: one breaker, one bulkhead, one set of connections.
+fn clients<'a, Upstreams: Clients>(
+    settings: &'a Settings,
+    shared: &Arc<Shared>,
+    network: &dyn Network,
+) -> Result<(Upstreams, HashMap<&'a str, Client>)> {
     let mut made = HashMap::new();
-    for name in Upstreams::NAMES {
-        let own = settings.upstreams.get(*name).cloned().unwrap_or_default();
+    let passed_to = settings.routes.values().map(|route| route.upstream.as_str());
+    for name in Upstreams::NAMES.iter().copied().chain(passed_to) {
+        if made.contains_key(name) {
+            continue;
+        }
+        let own = settings.upstreams.get(name).cloned().unwrap_or_default();
         let client = Client::new(name, own, shared.clone(), network);
-        made.insert(*name, client.map_err(|error| error.from_upstream((*name).into()))?);
+        made.insert(name, client.map_err(|error| error.from_upstream(name.into()))?);
     }
-    Upstreams::build(&mut |name| made.get(name).cloned())
-        .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))
+    let typed = Upstreams::build(&mut |name| made.get(name).cloned())
+        .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))?;
+    Ok((typed, made))
 }
 
 /// The client's headers that some upstream may be told, and the one that writes pass on.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
+use super::directives::list;
 use crate::identity::{Fingerprint, Identity};
+
+/// Stands for whichever upstreams a whole answer was made of.
+pub(super) const EVERY_UPSTREAM: &str = "*";
 
 /// The key of an answer. Who may share it is part of the key, and there is no way to build one without.
 ///
@@ -64,6 +68,51 @@ impl Key {
             }
         }
         Self { text: text.into(), upstream: upstream.clone(), owner }
+    }
+
+    /// A question that a route passes on: the target as it came, at the host that the client named (the whole target
+    /// URI, RFC 9111 §2), for everybody or for one identity.
+    #[must_use]
+    pub fn passed(identity: Option<&Identity>, upstream: &Arc<str>, host: &str, target: &str) -> Self {
+        let none = HeaderMap::new();
+        // A `/` begins every target, and a host has none.
+        let target = format!("passed {host}{target}");
+        let (fingerprint, person) = (identity.map(Identity::fingerprint), identity.map(Identity::person));
+        Self::build(fingerprint, person, upstream, &target, &[], &none)
+    }
+
+    /// The whole answer of an endpoint.
+    #[must_use]
+    pub fn page(
+        identity: Option<&Identity>,
+        endpoint: &str,
+        target: &str,
+        forwarded: &[HeaderName],
+        headers: &HeaderMap,
+    ) -> Self {
+        let target = format!("page {endpoint} {target}");
+        let (fingerprint, person) = (identity.map(Identity::fingerprint), identity.map(Identity::person));
+        Self::build(fingerprint, person, &Arc::from(EVERY_UPSTREAM), &target, forwarded, headers)
+    }
+
+    /// The same question by a request that says `headers`, for an answer that varies on `names` (RFC 9111 §4.1).
+    ///
+    /// `generation` tells the answers of one such rule from those of another that was forgotten.
+    #[must_use]
+    pub(super) fn varied(&self, generation: u64, names: &[HeaderName], headers: &HeaderMap) -> Self {
+        let mut text = format!("{} *{generation:x}", self.text);
+        for name in names {
+            let mut lines = headers.get_all(name).iter().peekable();
+            if lines.peek().is_none() {
+                continue;
+            }
+            // Several lines, and blanks around commas, are one list (RFC 9110 §5.3).
+            let members: Vec<_> = lines.flat_map(|line| list(line.as_bytes())).collect();
+            let value = members.join(&b","[..]);
+            let _ = write!(text, " {name}={}:", value.len());
+            text.push_str(&String::from_utf8_lossy(&value));
+        }
+        Self { text: text.into(), ..self.clone() }
     }
 
     /// The same question to another version of the upstream.

@@ -1,88 +1,51 @@
-//! Answers kept in memory, bounded in bytes.
+//! Answers that are kept: in memory, bounded in bytes, and behind that, for a fleet, in a store that its instances share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use bytesize::ByteSize;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::VARY;
+use http::{HeaderMap, HeaderName};
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
-use super::{Freshness, Key};
+use super::directives::list;
+use super::entry::LONGEST;
+use super::key::EVERY_UPSTREAM;
+use super::{CacheSettings, Entry, Flights, Key, SecondLevel};
 use crate::clock::{self, Instant};
 use crate::identity::Fingerprint;
-use crate::settings::{Check, Mistakes};
+use crate::telemetry::SecondLevelCounts;
 
-/// What an entry costs beside its key and body: the map's slot, counters, the entry itself.
-const OVERHEAD: usize = 256;
-/// How long a write is remembered at least; no entry lives longer than this.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// What a slot without an entry costs.
+const SMALL: usize = 256;
+/// How long it is remembered that a question was written over: longer than any call that was sent before may take.
+const WRITTEN_OVER: Duration = Duration::from_secs(300);
+/// An entry that weighs more than this share of the store is not kept: it would push out the better part of the others.
+const LARGEST_SHARE: u64 = 8;
 
-/// `[cache]`: the store of upstream answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CacheSettings {
-    /// What all entries together may weigh. Default 64 MiB; `"0"` keeps nothing.
-    pub capacity: ByteSize,
-    /// By how much of its time an entry may end earlier, at random, so that entries made together do not end
-    /// together. Default 0.05.
-    pub jitter: f64,
-    /// How many refreshes behind an answer (stale-while-revalidate) may be under way at once. Default 64.
-    pub background_refreshes: usize,
-}
-
-impl Default for CacheSettings {
-    fn default() -> Self {
-        Self { capacity: ByteSize::mib(64), jitter: 0.05, background_refreshes: 64 }
-    }
-}
-
-impl Check for CacheSettings {
-    fn check(&self, mistakes: &mut Mistakes) {
-        if !(0.0..=0.5).contains(&self.jitter) {
-            mistakes.note("jitter", format!("{} is no share of a time", self.jitter), "give a number from 0 to 0.5");
-        }
-    }
-}
-
-/// An answer that is kept.
+/// What is kept for one question.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// The body of the 200.
-    pub body: Bytes,
-    /// When the call that brought it was sent.
-    asked: Instant,
-    received: Instant,
-    /// How old it was when it arrived.
-    initial_age: Duration,
-    fresh_until: Instant,
-    revalidate_until: Instant,
-    error_until: Instant,
-    /// It says that it belongs to one user.
-    pub private: bool,
+enum Slot {
+    /// An answer.
+    Entry(Arc<Entry>),
+    /// Answers are kept by what the request says in these headers.
+    Varies(Arc<Varies>),
+    /// What was asked for before this is not kept: it was written over since.
+    WrittenOver(Instant),
 }
 
-impl Entry {
-    /// Since the upstream made it.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        self.initial_age + clock::now().saturating_duration_since(self.received)
-    }
-
-    /// What is left of its time.
-    #[must_use]
-    pub fn remaining(&self) -> Duration {
-        self.fresh_until.saturating_duration_since(clock::now())
-    }
-
-    /// Whether it may stand in for a refresh that failed (RFC 5861 §4).
-    #[must_use]
-    pub fn usable_on_error(&self) -> bool {
-        clock::now() < self.error_until
-    }
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Varies {
+    /// Tells what is kept by this rule from what was kept by one that is gone.
+    generation: u64,
+    names: Vec<String>,
+    /// What was asked for before this is not kept: it was written over since.
+    #[serde(skip)]
+    since: Option<Instant>,
 }
 
 /// What the store has for a key.
@@ -94,34 +57,50 @@ pub enum Lookup {
     Fresh(Arc<Entry>),
     /// An answer that may be served while it is refreshed (RFC 5861 §3).
     Revalidate(Arc<Entry>),
-    /// An answer past its time, for when the refresh fails.
+    /// An answer past its time: to be confirmed, and for when that fails.
     Expired(Arc<Entry>),
+}
+
+/// What the store has for a request.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The key of the very answer: with the headers it varies on.
+    pub key: Key,
+    /// What is there.
+    pub lookup: Lookup,
+    /// Answers are kept for this question, by headers of the request.
+    pub varies: bool,
 }
 
 /// Answers by key.
 #[derive(Clone, Debug)]
 pub struct Store {
-    entries: Cache<Key, Arc<Entry>>,
+    slots: Cache<Key, Slot>,
+    second: Option<Arc<dyn SecondLevel>>,
+    /// Looks into the second level, one for each question at a time.
+    loads: Flights<Option<Slot>>,
     /// The last write of an identity to an upstream: what was asked for before it is not served after it.
     writes: Cache<(Arc<str>, Fingerprint), Instant>,
     /// The latest write that had to be forgotten; what was asked for before it counts as written over.
-    forgotten: Arc<std::sync::Mutex<Option<Instant>>>,
+    forgotten: Arc<Mutex<Option<Instant>>>,
     capacity: u64,
     jitter: f64,
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store, in front of `second`.
     #[must_use]
-    pub fn new(settings: &CacheSettings) -> Self {
-        let forgotten = Arc::new(std::sync::Mutex::new(None));
+    pub fn new(settings: &CacheSettings, second: Option<Arc<dyn SecondLevel>>) -> Self {
+        let forgotten = Arc::new(Mutex::new(None));
         let floor = forgotten.clone();
         Self {
-            entries: Cache::builder()
+            slots: Cache::builder()
                 .max_capacity(settings.capacity.as_u64())
-                .weigher(weigh)
+                .weigher(|key: &Key, slot: &Slot| weigh(key, slot))
                 .expire_after(UpperBound)
                 .build(),
+            second,
+            loads: Flights::default(),
             writes: Cache::builder()
                 .max_capacity(100_000)
                 // The oldest write goes first, so that what has to be assumed for it is long past.
@@ -140,74 +119,118 @@ impl Store {
         }
     }
 
-    /// What is kept for `key`.
-    #[must_use]
-    pub fn look_up(&self, key: &Key) -> Lookup {
-        let Some(entry) = self.entries.get(key) else { return Lookup::Miss };
-        if self.last_write(key).is_some_and(|write| entry.asked <= write) {
-            self.entries.invalidate(key);
-            return Lookup::Miss;
-        }
-        let now = clock::now();
-        if now < entry.fresh_until {
-            Lookup::Fresh(entry)
-        } else if now < entry.revalidate_until {
-            Lookup::Revalidate(entry)
-        } else if now < entry.error_until {
-            Lookup::Expired(entry)
-        } else {
-            Lookup::Miss
+    /// What is kept for `key`, in memory or behind it.
+    pub async fn look_up(&self, key: &Key) -> Lookup {
+        self.judge(key, self.slot(key).await)
+    }
+
+    /// What is kept for a request with these headers.
+    pub async fn select(&self, key: &Key, headers: &HeaderMap) -> Selected {
+        match self.slot(key).await {
+            Some(Slot::Varies(rule)) => {
+                let key = rule.key(key, headers);
+                let lookup = self.look_up(&key).await;
+                Selected { key, lookup, varies: true }
+            }
+            slot => Selected { key: key.clone(), lookup: self.judge(key, slot), varies: false },
         }
     }
 
-    /// Keeps the body of a 200 that was asked for at `asked`, if its headers allow that.
-    pub fn keep(&self, key: &Key, body: &Bytes, freshness: &Freshness, asked: Instant) {
-        let weight = (body.len() + key.text().len() + OVERHEAD) as u64;
-        // What was kept before is older than this answer in any case.
-        let before = self.entries.get(key);
-        let newer = before.as_ref().is_some_and(|kept| kept.asked > asked);
-        if newer || self.last_write(key).is_some_and(|write| asked <= write) {
+    /// Keeps an answer to `key`, if it has not been written over since it was asked for.
+    pub fn keep(&self, key: &Key, entry: &Arc<Entry>) {
+        let kept = self.slots.get(key);
+        let newer = match &kept {
+            Some(Slot::Entry(kept)) => kept.asked > entry.asked,
+            Some(Slot::WrittenOver(at)) => entry.asked <= *at,
+            _ => false,
+        };
+        if newer || entry.kept_until <= clock::now() || self.last_write(key).is_some_and(|write| entry.asked <= write) {
             return;
         }
-        // One entry never pushes out the better part of the others.
-        if !freshness.storable || weight > self.capacity / 8 {
-            if before.is_some() {
+        if !self.has_room_for(entry.weight() + key.text().len()) {
+            if kept.is_some() {
                 self.forget(key);
             }
             return;
         }
-        let remaining = freshness.remaining.unwrap_or_default().min(LONGEST);
-        let cut = if self.jitter > 0.0 { remaining.mul_f64(self.jitter * fastrand::f64()) } else { Duration::ZERO };
-        let received = clock::now();
-        let fresh_until = received + (remaining - cut);
-        let last = received + LONGEST;
-        let revalidate_until = (fresh_until + freshness.while_revalidate.min(LONGEST)).min(last);
-        let error_until = (fresh_until + freshness.if_error.min(LONGEST)).min(last);
-        if revalidate_until.max(error_until) <= received {
-            return self.forget(key);
-        }
-        let entry = Entry {
-            // A copy of its own: what arrives is a slice of the connection's buffer, which may be far larger.
-            body: Bytes::copy_from_slice(body),
-            asked,
-            received,
-            initial_age: freshness.age,
-            fresh_until,
-            revalidate_until,
-            error_until,
-            private: freshness.private,
-        };
-        self.entries.insert(key.clone(), Arc::new(entry));
+        self.put(key, Slot::Entry(entry.clone()));
     }
 
-    /// Drops what is kept for `key`: its upstream says that there is no such thing.
-    pub fn forget(&self, key: &Key) {
-        self.entries.invalidate(key);
+    /// Keeps an answer to `key` by a request with these headers, under those that its `Vary` names (RFC 9111 §4.1).
+    pub fn keep_varied(&self, key: &Key, headers: &HeaderMap, entry: &Arc<Entry>) {
+        let mut names: Vec<String> = Vec::new();
+        for name in entry.headers.get_all(VARY).iter().flat_map(|line| list(line.as_bytes())) {
+            if let Ok(name) = HeaderName::from_bytes(name) {
+                names.push(name.as_str().to_owned());
+            }
+        }
+        if names.is_empty() {
+            return self.keep(key, entry);
+        }
+        names.sort_unstable();
+        names.dedup();
+        let since = self.written_over(key);
+        if since.is_some_and(|at| entry.asked <= at) {
+            return;
+        }
+        let rule = match self.slots.get(key) {
+            Some(Slot::Varies(rule)) if rule.names == names => rule,
+            _ => {
+                let rule = Arc::new(Varies { generation: fastrand::u64(..), names, since });
+                self.put(key, Slot::Varies(rule.clone()));
+                rule
+            }
+        };
+        self.keep(&rule.key(key, headers), entry);
+    }
+
+    /// Drops what is kept for `key` and was asked for before `asked`: there is an answer since that nobody may keep.
+    pub fn supersede(&self, key: &Key, asked: Instant) {
+        if let Some(Slot::Entry(kept)) = self.slots.get(key)
+            && kept.asked <= asked
+        {
+            self.forget(key);
+        }
+    }
+
+    fn forget(&self, key: &Key) {
+        self.slots.invalidate(key);
+        if let Some(second) = &self.second {
+            second.remove(key.text());
+        }
+    }
+
+    /// Like [`supersede`](Self::supersede), for the answer to a request with these headers.
+    pub fn supersede_varied(&self, key: &Key, headers: &HeaderMap, asked: Instant) {
+        match self.slots.get(key) {
+            Some(Slot::Varies(rule)) => self.supersede(&rule.key(key, headers), asked),
+            _ => self.supersede(key, asked),
+        }
+    }
+
+    /// When what `key` asks for was last written over, where that is remembered.
+    #[must_use]
+    pub fn written_over(&self, key: &Key) -> Option<Instant> {
+        match self.slots.get(key) {
+            Some(Slot::WrittenOver(at)) => Some(at),
+            Some(Slot::Varies(rule)) => rule.since,
+            _ => None,
+        }
+    }
+
+    /// What `key` asks for was written over (RFC 9111 §4.4): nothing that was asked for before is served from now on.
+    pub fn write_over(&self, key: &Key) {
+        self.slots.insert(key.clone(), Slot::WrittenOver(clock::now()));
+        if let Some(second) = &self.second {
+            second.remove(key.text());
+        }
     }
 
     /// An identity has written to an upstream: what it was told before is not served to it again.
     pub fn written(&self, upstream: &Arc<str>, identity: Fingerprint) {
-        self.writes.insert((upstream.clone(), identity), clock::now());
+        let now = clock::now();
+        self.writes.insert((upstream.clone(), identity), now);
+        self.writes.insert((Arc::from(EVERY_UPSTREAM), identity), now);
     }
 
     /// The last write that touches this key; `None` for shared answers, which no write of one identity touches.
@@ -218,39 +241,151 @@ impl Store {
         known.max(*lock(&self.forgotten))
     }
 
+    /// Whether an entry of this weight may be kept.
+    #[must_use]
+    pub fn has_room_for(&self, weight: usize) -> bool {
+        weight as u64 <= self.capacity / LARGEST_SHARE
+    }
+
+    /// By which share of its time the next entry ends earlier than it has to.
+    #[must_use]
+    pub fn cut(&self) -> f64 {
+        if self.jitter > 0.0 { self.jitter * fastrand::f64() } else { 0.0 }
+    }
+
     /// What all entries together weigh, in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.entries.run_pending_tasks();
-        self.entries.weighted_size()
+        self.slots.run_pending_tasks();
+        self.slots.weighted_size()
+    }
+
+    /// What has become of what was asked of the second level; `None` without one.
+    #[must_use]
+    pub fn second_level(&self) -> Option<SecondLevelCounts> {
+        self.second.as_ref().map(|second| second.counts())
+    }
+
+    /// What is kept, of the two levels what is newer.
+    async fn slot(&self, key: &Key) -> Option<Slot> {
+        let here = self.slots.get(key);
+        let Some(second) = &self.second else { return here };
+        match &here {
+            Some(Slot::Entry(entry)) if entry.remaining().is_zero() => {}
+            Some(_) => return here,
+            None => {}
+        }
+        // One question, however many ask it now.
+        let (load, _) = self.loads.board(key, None, || {
+            let (second, key) = (second.clone(), key.clone());
+            async move { second.get(key.text()).await.and_then(|bytes| Slot::read(&bytes)) }
+        });
+        let there = load.await;
+        match (here, there) {
+            (Some(Slot::Entry(here)), Some(Slot::Entry(there))) if here.asked >= there.asked => Some(Slot::Entry(here)),
+            (_, Some(there)) => {
+                self.slots.insert(key.clone(), there.clone());
+                Some(there)
+            }
+            (here, None) => here,
+        }
+    }
+
+    fn put(&self, key: &Key, slot: Slot) {
+        if let Some(second) = &self.second
+            && let Some((value, ttl)) = slot.write()
+        {
+            second.set(key.text(), value, ttl);
+        }
+        self.slots.insert(key.clone(), slot);
+    }
+
+    fn judge(&self, key: &Key, slot: Option<Slot>) -> Lookup {
+        let Some(Slot::Entry(entry)) = slot else { return Lookup::Miss };
+        if self.last_write(key).is_some_and(|write| entry.asked <= write) {
+            self.slots.invalidate(key);
+            return Lookup::Miss;
+        }
+        if !entry.remaining().is_zero() {
+            Lookup::Fresh(entry)
+        } else if entry.usable_while_revalidating() {
+            Lookup::Revalidate(entry)
+        } else if clock::now() < entry.kept_until {
+            Lookup::Expired(entry)
+        } else {
+            Lookup::Miss
+        }
     }
 }
 
-fn lock(floor: &std::sync::Mutex<Option<Instant>>) -> std::sync::MutexGuard<'_, Option<Instant>> {
-    floor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+impl Varies {
+    fn key(&self, key: &Key, headers: &HeaderMap) -> Key {
+        let names: Vec<HeaderName> = self.names.iter().filter_map(|name| name.parse().ok()).collect();
+        key.varied(self.generation, &names, headers)
+    }
 }
 
-fn weigh(key: &Key, entry: &Arc<Entry>) -> u32 {
-    // The key's text is held once by the key and once by the map's own copy of it.
-    u32::try_from(entry.body.len() + key.text().len() + OVERHEAD).unwrap_or(u32::MAX)
+impl Slot {
+    /// The bytes for the second level, and for how long they are of use.
+    fn write(&self) -> Option<(Bytes, Duration)> {
+        let (kind, bytes, ttl) = match self {
+            Self::Entry(entry) => (b'e', entry.write()?, entry.kept_until.saturating_duration_since(clock::now())),
+            Self::Varies(rule) => (b'v', postcard::to_stdvec(&**rule).ok()?.into(), LONGEST),
+            Self::WrittenOver(_) => return None,
+        };
+        let mut value = BytesMut::with_capacity(1 + bytes.len());
+        value.put_u8(kind);
+        value.put_slice(&bytes);
+        Some((value.freeze(), ttl))
+    }
+
+    /// What some instance wrote. Bytes that are none are a miss, and said in the log once.
+    fn read(value: &Bytes) -> Option<Self> {
+        let slot = match value.first() {
+            Some(b'e') => Entry::read(&value.slice(1..)).map(|entry| Self::Entry(Arc::new(entry))),
+            Some(b'v') => postcard::from_bytes(&value[1..]).ok().map(|rule| Self::Varies(Arc::new(rule))),
+            _ => None,
+        };
+        if slot.is_none() {
+            static SAID: std::sync::Once = std::sync::Once::new();
+            SAID.call_once(|| tracing::warn!("the shared cache holds entries that this version cannot read: misses"));
+        }
+        slot
+    }
+}
+
+fn lock(floor: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
+    floor.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn weigh(key: &Key, slot: &Slot) -> u32 {
+    let own = match slot {
+        Slot::Entry(entry) => entry.weight(),
+        Slot::Varies(rule) => SMALL + rule.names.iter().map(|name| name.len() + 32).sum::<usize>(),
+        Slot::WrittenOver(_) => SMALL,
+    };
+    u32::try_from(own + key.text().len()).unwrap_or(u32::MAX)
 }
 
 /// moka has a clock of its own, so it only sweeps; whether an entry may be used is asked of [`clock`].
 struct UpperBound;
 
-impl Expiry<Key, Arc<Entry>> for UpperBound {
-    fn expire_after_create(&self, _: &Key, entry: &Arc<Entry>, _: std::time::Instant) -> Option<Duration> {
-        let last = entry.revalidate_until.max(entry.error_until);
-        Some(last.saturating_duration_since(entry.received))
+impl Expiry<Key, Slot> for UpperBound {
+    fn expire_after_create(&self, _: &Key, slot: &Slot, _: std::time::Instant) -> Option<Duration> {
+        Some(match slot {
+            Slot::Entry(entry) => entry.kept_until.saturating_duration_since(clock::now()),
+            Slot::Varies(_) => LONGEST,
+            Slot::WrittenOver(_) => WRITTEN_OVER,
+        })
     }
 
     fn expire_after_update(
         &self,
         key: &Key,
-        entry: &Arc<Entry>,
+        slot: &Slot,
         now: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(key, entry, now)
+        self.expire_after_create(key, slot, now)
     }
 }

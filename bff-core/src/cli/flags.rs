@@ -29,14 +29,18 @@ pub(super) enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
     },
-    /// Prints the API document; needs no configuration
+    /// Prints the API document; of the configuration it needs only the routes, if there are any
     Openapi {
+        #[command(flatten)]
+        flags: Flags,
         /// Compares it with FILE instead: exit code 1 and the difference if they are not the same
         #[arg(long, value_name = "FILE")]
         check: Option<PathBuf>,
     },
-    /// Prints every endpoint with its budget, who may call it, and its parts; needs no configuration
+    /// Prints every endpoint with its budget, who may call it, and its parts, then the routes of the configuration
     Routes {
+        #[command(flatten)]
+        flags: Flags,
         /// As JSON
         #[arg(long)]
         json: bool,

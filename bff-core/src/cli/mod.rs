@@ -3,6 +3,7 @@
 //! The whole `main` of a BFF's binary is [`main`]. A command makes its whole output first and writes it at the end:
 //! nothing holds standard output while a server logs to it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -18,7 +19,9 @@ use crate::bff::{App, Bff};
 use crate::config::{Loaded, Report, Settings, Sources};
 use crate::error::{Error, Kind};
 use crate::openapi;
+use crate::passthrough::{RouteSettings, Routes};
 use crate::serve::{Listeners, serve, shutdown_signal};
+use crate::settings::Mistake;
 use crate::telemetry;
 use crate::upstream::{Clients, Location, Tcp, UpstreamSettings};
 
@@ -100,23 +103,29 @@ fn run<Upstreams: Clients>(
         }
     };
     let Arguments { flags: outer, workers: outer_workers, command } = arguments;
-    let load = |flags: Flags| read(bff, &outer.clone().then(flags), env);
+    let load = |flags: Flags, env| read(bff, &outer.clone().then(flags), env);
     let command = command.unwrap_or(Command::Serve { flags: Flags::default(), workers: None });
     let done = match command {
-        Command::Serve { flags, workers } => load(flags)
+        Command::Serve { flags, workers } => load(flags, env)
             .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
             .and_then(|loaded| run_server(bff, &loaded.settings, workers.or(outer_workers))),
-        Command::Openapi { check: None } => trial(bff, None).map(|app| Said::out(openapi::render(&app.document))),
-        Command::Openapi { check: Some(file) } => trial(bff, None).and_then(|app| compare(&program, &app, &file)),
-        Command::Routes { json } => trial(bff, None).map(|app| {
-            let rows = table::rows(bff, &app);
-            Said::out(if json { table::json(&rows) } else { table::text(&rows) })
+        Command::Openapi { flags, check } => routes_of(bff, &outer.clone().then(flags), env)
+            .and_then(|routes| trial(bff, Plan::Code(routes)))
+            .and_then(|app| match check {
+                None => Ok(Said::out(openapi::render(&app.document))),
+                Some(file) => compare(&program, &app, &file),
+            }),
+        Command::Routes { flags, json } => routes_of(bff, &outer.clone().then(flags), env).and_then(|settings| {
+            let app = trial(bff, Plan::Code(settings.clone()))?;
+            let routes = Routes::new(&settings).map_err(|error| cannot_start(&error))?;
+            let (rows, passed) = (table::rows(bff, &app), table::passed(&routes, &settings).collect::<Vec<_>>());
+            Ok(Said::out(if json { table::json(&rows, &passed) } else { table::text(&rows, &passed) }))
         }),
-        Command::Check { flags } => load(flags)
+        Command::Check { flags } => load(flags, env)
             .map_err(|mistakes| Said::mistakes(FAILED, Report(&mistakes)))
-            .and_then(|loaded| trial(bff, Some(&loaded.settings)).map(|_| loaded))
+            .and_then(|loaded| trial(bff, Plan::Start(&loaded.settings)).map(|_| loaded))
             .map(|loaded| Said { err: warnings_of(bff, &loaded), ..Said::out("ok") }),
-        Command::Config { flags } => load(flags)
+        Command::Config { flags } => load(flags, env)
             .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
             .map(|loaded| Said::out(loaded.to_toml())),
     };
@@ -127,18 +136,43 @@ fn read<Upstreams: Clients>(
     bff: &Bff<Upstreams>,
     flags: &Flags,
     env: Vec<(String, String)>,
-) -> Result<Loaded, Vec<crate::settings::Mistake>> {
+) -> Result<Loaded, Vec<Mistake>> {
+    Settings::load_checked(&sources(bff, flags, env), |settings| bff.check(settings))
+}
+
+/// The routes of the configuration alone: what else is written, or missing, does not matter to those who only read.
+fn routes_of<Upstreams: Clients>(
+    bff: &Bff<Upstreams>,
+    flags: &Flags,
+    env: Vec<(String, String)>,
+) -> Result<BTreeMap<String, RouteSettings>, Said> {
+    let mut routes = None;
+    let loaded = Settings::load_checked(&sources(bff, flags, env), |settings| {
+        routes = Some(settings.routes.clone());
+        bff.check(settings)
+    });
+    let mut mistakes = loaded.err().unwrap_or_default();
+    // A document that cannot be read says nothing about its routes, and is reported as it is.
+    let is_about_routes = |key: &str| key == "routes" || key.starts_with("routes.");
+    mistakes.retain(|mistake| routes.is_none() || is_about_routes(&mistake.key));
+    if mistakes.is_empty() {
+        Ok(routes.unwrap_or_default())
+    } else {
+        Err(Said::mistakes(WRONG_USAGE, Report(&mistakes)))
+    }
+}
+
+fn sources<'a, Upstreams: Clients>(bff: &Bff<Upstreams>, flags: &Flags, env: Vec<(String, String)>) -> Sources<'a> {
     let named =
         |(name, value): &(String, String)| (name == "BFF_CONFIG" && !value.is_empty()).then(|| PathBuf::from(value));
     let names = Upstreams::NAMES.iter().map(|name| (*name).to_owned());
-    let sources = Sources {
+    Sources {
         file: flags.config.clone().or_else(|| env.iter().find_map(named)),
         overrides: flags.overrides(),
         names: names.chain(bff.routes.iter().map(|route| route.name.clone())).collect(),
         env,
         ..Sources::new(bff.about.name)
-    };
-    Settings::load_checked(&sources, |settings| bff.check(settings))
+    }
 }
 
 fn run_server<Upstreams: Clients>(
@@ -168,13 +202,20 @@ fn run_server<Upstreams: Clients>(
     served
 }
 
-/// Builds the app and throws the network away: without settings for what the code alone says, with settings as a trial
-/// start. Nothing is bound, nobody is called.
-fn trial<Upstreams: Clients>(bff: &Bff<Upstreams>, settings: Option<&Settings>) -> Result<App, Said> {
+/// For what an app is built without being served.
+enum Plan<'a> {
+    /// A trial start.
+    Start(&'a Settings),
+    /// What the code says by itself, with these routes.
+    Code(BTreeMap<String, RouteSettings>),
+}
+
+/// Builds the app and throws the network away. Nothing is bound, nobody is called.
+fn trial<Upstreams: Clients>(bff: &Bff<Upstreams>, plan: Plan<'_>) -> Result<App, Said> {
     let runtime = started(Builder::new_current_thread())?;
-    let built = match settings {
-        Some(settings) => runtime.block_on(build(bff, settings, false)),
-        None => runtime.block_on(build(bff, &unconfigured::<Upstreams>(), true)),
+    let built = match plan {
+        Plan::Start(settings) => runtime.block_on(build(bff, settings, false)),
+        Plan::Code(routes) => runtime.block_on(build(bff, &unconfigured::<Upstreams>(routes), true)),
     };
     built.map_err(|error| cannot_start(&error))
 }
@@ -194,10 +235,11 @@ async fn build<Upstreams: Clients>(
 }
 
 /// What the code alone says: defaults, and upstreams nowhere.
-fn unconfigured<Upstreams: Clients>() -> Settings {
+fn unconfigured<Upstreams: Clients>(routes: BTreeMap<String, RouteSettings>) -> Settings {
     let nowhere = || UpstreamSettings { url: NOWHERE.to_owned(), ..UpstreamSettings::default() };
-    let upstreams = Upstreams::NAMES.iter().map(|name| ((*name).to_owned(), nowhere())).collect();
-    Settings { upstreams, ..Settings::default() }
+    let names = Upstreams::NAMES.iter().map(|name| (*name).to_owned());
+    let names = names.chain(routes.values().map(|route| route.upstream.clone()));
+    Settings { upstreams: names.map(|name| (name, nowhere())).collect(), routes, ..Settings::default() }
 }
 
 fn compare(program: &str, app: &App, file: &Path) -> Result<Said, Said> {
@@ -215,7 +257,7 @@ fn compare(program: &str, app: &App, file: &Path) -> Result<Said, Said> {
 }
 
 fn warnings_of<Upstreams: Clients>(bff: &Bff<Upstreams>, loaded: &Loaded) -> String {
-    warnings::warnings(&bff.routes, loaded).iter().fold(String::new(), |mut text, warning| {
+    warnings::warnings(&bff.routes, Upstreams::NAMES, loaded).iter().fold(String::new(), |mut text, warning| {
         let _ = writeln!(text, "warning: {warning}");
         text
     })

@@ -232,6 +232,54 @@ fn routes_need_no_configuration() {
     );
 }
 
+const ROUTE: [(&str, &str); 5] = [
+    ("BFF_ROUTES__OLD__PATH", "/v1/*"),
+    ("BFF_ROUTES__OLD__UPSTREAM", "files"),
+    ("BFF_ROUTES__OLD__METHODS", "GET,PUT"),
+    ("BFF_ROUTES__OLD__AUTH", "upstream"),
+    ("BFF_ROUTES__OLD__COOKIES", "true"),
+];
+
+#[test]
+fn routes_of_the_configuration_stand_below() {
+    let text = said(&bff(), &["routes"], &ROUTE);
+    let missing = "routes.old.upstream (BFF_ROUTES__OLD__UPSTREAM): there is no upstream \"files\"";
+    assert!(text.code == 2 && text.err.contains(missing), "{text:?}");
+    let env: Vec<_> = ROUTE.into_iter().chain([("BFF_UPSTREAMS__FILES__URL", "http://f")]).collect();
+    let text = said(&bff(), &["routes"], &env);
+    assert_eq!(
+        text.out,
+        "METHOD  PATH           NAME        BUDGET  WHEN FULL  WHO      PARTS\n\
+         GET     /weather/{id}  getWeather  800ms   normal     anybody  subject now, optional outlook\n\n\
+         METHODS  PATH   ROUTE  UPSTREAM  WHO                   ONLY WITH  ALSO\n\
+         GET,PUT  /v1/*  old    files     as the upstream says             cookies\n",
+        "{}",
+        text.err
+    );
+    let json: serde_json::Value = serde_json::from_str(&said(&bff(), &["routes", "--json"], &env).out).unwrap();
+    assert_eq!(
+        (&json[1]["route"], &json[1]["methods"][1], &json[1]["auth"]),
+        (&"old".into(), &"PUT".into(), &"upstream".into())
+    );
+}
+
+#[test]
+fn a_route_with_a_schema_changes_the_document() {
+    let file = std::env::temp_dir().join(format!("bff-cli-routes-{}.toml", std::process::id()));
+    let shown = file.display().to_string();
+    let openapi = |schema: &str| {
+        let route = "[upstreams.files]\nurl = 'http://f'\n[routes.old]\npath = '/v1/*'\nupstream = 'files'\n";
+        std::fs::write(&file, format!("{route}{schema}")).unwrap();
+        said(&bff(), &["openapi", "--config", &shown], &[])
+    };
+    let plain = said(&bff(), &["openapi"], &[]);
+    assert_eq!(openapi("").out, plain.out, "a route without a schema is not in it");
+    let with = openapi("schema = { type = 'object' }\n");
+    assert!(with.out.contains("\"/v1/{rest}\"") && with.out.contains("\"getOld\""), "{with:?}");
+    assert_eq!(openapi("schema = { type = 'nothing' }\n").code, 2);
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn the_document_is_printed_and_compared() {
     let printed = said(&bff(), &["openapi"], &[]);

@@ -5,8 +5,10 @@ use crate::routes::Route;
 use crate::settings::Mistake;
 
 /// Everything odd about the configuration.
-pub(super) fn warnings<State>(routes: &[Route<State>], loaded: &Loaded) -> Vec<Mistake> {
-    let mut warnings = inversions(routes, &loaded.settings);
+///
+/// `typed` are the upstreams that pages can call.
+pub(super) fn warnings<State>(routes: &[Route<State>], typed: &[&str], loaded: &Loaded) -> Vec<Mistake> {
+    let mut warnings = inversions(routes, typed, &loaded.settings);
     warnings.extend(upstreams(&loaded.settings));
     for warning in &mut warnings {
         warning.origin = loaded.origins.of(&warning.key).map(str::to_owned);
@@ -20,11 +22,14 @@ fn warning(key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> 
 
 /// Upstreams that would be given more time than a page has. Which of them a page calls is not known here, so one line
 /// for each page.
-fn inversions<State>(routes: &[Route<State>], settings: &Settings) -> Vec<Mistake> {
+fn inversions<State>(routes: &[Route<State>], typed: &[&str], settings: &Settings) -> Vec<Mistake> {
     let inverted = |route: &Route<State>| {
         let terms = route.terms(settings.endpoints.get(&route.name), false, false);
         let patience = terms.budget.mul_f64(terms.soft_share);
-        let slower = settings.upstreams.iter().filter(|(_, upstream)| upstream.timeout > patience);
+        let slower = settings
+            .upstreams
+            .iter()
+            .filter(|(name, upstream)| typed.contains(&name.as_str()) && upstream.timeout > patience);
         let slower: Vec<&str> = slower.map(|(name, _)| name.as_str()).collect();
         if slower.is_empty() {
             return None;

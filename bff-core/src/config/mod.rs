@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::AuthSettings;
 use crate::cache::CacheSettings;
 use crate::edge::EdgeSettings;
+use crate::passthrough::RouteSettings;
 use crate::routes::EndpointSettings;
 use crate::serve::ServerSettings;
 use crate::settings::{Check, Mistakes};
@@ -51,6 +52,9 @@ pub struct Settings {
     // bound: the endpoints of one BFF; others are refused at start
     /// Numbers of single endpoints.
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    // bound: the routes that a configuration names
+    /// Requests that are passed on as they are, by the name of the route.
+    pub routes: BTreeMap<String, RouteSettings>,
     // bound: the backends of one BFF; others are refused at start
     /// The backends, by name.
     pub upstreams: BTreeMap<String, UpstreamSettings>,
@@ -58,7 +62,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self, mistakes: &mut Mistakes) {
-        let Self { server, edge, cache, auth, log, endpoints, upstreams } = self;
+        let Self { server, edge, cache, auth, log, endpoints, routes, upstreams } = self;
         mistakes.within("server", |mistakes| server.check(mistakes));
         mistakes.within("edge", |mistakes| edge.check(mistakes));
         mistakes.within("cache", |mistakes| cache.check(mistakes));
@@ -67,6 +71,11 @@ impl Check for Settings {
         mistakes.within("endpoints", |mistakes| {
             for (name, endpoint) in endpoints {
                 mistakes.within(name, |mistakes| endpoint.check(mistakes));
+            }
+        });
+        mistakes.within("routes", |mistakes| {
+            for (name, route) in routes {
+                mistakes.within(name, |mistakes| route.check(mistakes));
             }
         });
         mistakes.within("upstreams", |mistakes| {

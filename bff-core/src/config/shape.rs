@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Settings;
 use crate::auth::IssuerSettings;
+use crate::passthrough::RouteSettings;
 use crate::resilience::VariantSettings;
 use crate::routes::EndpointSettings;
 use crate::upstream::UpstreamSettings;
@@ -18,6 +19,7 @@ pub(super) fn shape() -> Value {
     for (table, entry) in [
         ("/upstreams", upstream()),
         ("/endpoints", json(&EndpointSettings::default())),
+        ("/routes", route()),
         ("/auth/issuers", json(&IssuerSettings::default())),
     ] {
         if let Some(Value::Object(named)) = shape.pointer_mut(table) {
@@ -31,6 +33,16 @@ fn upstream() -> Value {
     let mut upstream = json(&UpstreamSettings::default());
     upstream["variants"][ANY] = json(&VariantSettings::default());
     upstream
+}
+
+fn route() -> Value {
+    let mut route = json(&RouteSettings::default());
+    for table in ["/headers", "/query", "/request_headers/set", "/response_headers/set", "/json/rename"] {
+        if let Some(Value::Object(named)) = route.pointer_mut(table) {
+            named.insert(ANY.to_owned(), Value::String(String::new()));
+        }
+    }
+    route
 }
 
 /// Settings hold nothing that JSON cannot; `null` would only cost a suggestion.

@@ -186,6 +186,22 @@ fn what_holds_is_shown_with_where_it_was_written() {
 }
 
 #[test]
+fn routes_are_shown_as_they_can_be_written() {
+    let text = format!(
+        "{GOOD}[routes.old]\npath = '/v1/{{id}}/*'\nupstream = 'station'\nheaders = {{ X-Client = 'tv', file = 'a' }}\n\
+         json = {{ rename = {{ 'owner.name' = 'who' }}, limit = '2 KiB' }}\n\
+         schema = {{ type = 'object', required = ['id'], properties = {{ id = {{ type = 'integer', minimum = 1 }} }} }}\n"
+    );
+    let first = loaded(&Sources::default().text(&text));
+    let shown = first.to_toml();
+    let again = Settings::from_toml(&shown).unwrap_or_else(|mistakes| panic!("{}\n{shown}", Report(&mistakes)));
+    let (first, again) = (shape::json(&first.settings.routes), shape::json(&again.routes));
+    assert_eq!(first, again, "{shown}");
+    assert_eq!(first["old"]["schema"]["properties"]["id"]["minimum"], 1);
+    assert_eq!(first["old"]["headers"]["X-Client"], "tv");
+}
+
+#[test]
 fn names_of_secrets() {
     for name in ["password", "client_secret", "API_KEY", "key", "token"] {
         assert!(secret::is_secret(name), "{name}");

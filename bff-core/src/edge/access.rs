@@ -1,5 +1,6 @@
 //! Who is asking, and whether they may.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -20,9 +21,23 @@ pub struct Access {
     /// Only with credentials.
     pub needs_identity: bool,
     /// The subject must have all of these roles.
-    pub roles: Vec<&'static str>,
+    pub roles: Vec<Cow<'static, str>>,
     /// The program must have been granted all of these scopes.
-    pub scopes: Vec<&'static str>,
+    pub scopes: Vec<Cow<'static, str>>,
+    /// What is done about credentials, where they are not needed.
+    pub credentials: Credentials,
+}
+
+/// What is done about the credentials that a client sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// They are checked; those that do not hold are a 401, wherever they are sent.
+    #[default]
+    Checked,
+    /// Nobody looks at them.
+    Ignored,
+    /// Nobody looks at them here, but the upstream does.
+    PassedOn,
 }
 
 pub(super) async fn authenticate<Inner>(
@@ -47,8 +62,14 @@ where
         }
         return inner.oneshot(request).await;
     }
-    if let Err(refusal) = admit(&door, &context, request.headers()).await {
+    let credentials = door.access.credentials;
+    if credentials == Credentials::Checked
+        && let Err(refusal) = admit(&door, &context, request.headers()).await
+    {
         return Ok(refusal.into_response());
+    }
+    if credentials == Credentials::PassedOn {
+        return inner.oneshot(request).await;
     }
     // Nobody below needs the credentials, and nobody below can leak what is not there.
     request.headers_mut().remove(header::AUTHORIZATION);
@@ -74,10 +95,10 @@ async fn admit(door: &Door, context: &Context, headers: &HeaderMap) -> Result<()
     let Some(identity) = context.identity()? else {
         return Err(Error::new(Kind::Unauthenticated).with_detail("send a bearer token"));
     };
-    if let Some(role) = access.roles.iter().find(|role| !identity.has_role(role)) {
+    if let Some(role) = access.roles.iter().find(|role| !identity.has_role(role.as_ref())) {
         return Err(Error::new(Kind::NotAllowed).with_detail(format!("the role {role} is needed")));
     }
-    if let Some(scope) = access.scopes.iter().find(|scope| !identity.has_scope(scope)) {
+    if let Some(scope) = access.scopes.iter().find(|scope| !identity.has_scope(scope.as_ref())) {
         return Err(Error::new(Kind::NotAllowed).with_detail(format!("the scope {scope} is needed")));
     }
     Ok(())

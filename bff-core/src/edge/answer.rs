@@ -24,7 +24,7 @@ use crate::context::{Context, Freshness};
 use crate::error::{Error, Kind, Reason};
 
 const DEGRADED: HeaderName = HeaderName::from_static("bff-degraded");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
 /// In a response's extensions: how large its body is before compression, in bytes.
@@ -151,7 +151,7 @@ fn degraded(meta: &Meta) -> String {
 }
 
 /// A weak tag over the uncompressed body: 128 bits of SHA-256, the same in every process and release.
-async fn with_etag(response: Response, known: &[HeaderValue]) -> Response {
+pub(crate) async fn with_etag(response: Response, known: &[HeaderValue]) -> Response {
     let (mut head, body) = response.into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),

@@ -47,7 +47,8 @@ where
         .and_then(|value| TraceContext::follow(value.to_str().ok()?))
         .unwrap_or_else(TraceContext::begin);
     let survey = request.extensions().get::<Survey>().is_some();
-    let (wishes, mistake) = match wishes(request.uri().query(), headers) {
+    let query = request.uri().query().filter(|_| door.reads_query);
+    let (wishes, mistake) = match wishes(query, headers) {
         Ok(wishes) => (wishes, None),
         Err(mistake) => (Wishes::default(), Some(mistake)),
     };

@@ -35,7 +35,7 @@ where
     inner.call(request.map(|body| Body::new(Limited::new(body, limited)))).await
 }
 
-pub(super) fn too_large(limit: u64) -> Error {
+pub(crate) fn too_large(limit: u64) -> Error {
     Error::invalid(Input::TooLarge, "", format!("send at most {limit} bytes"))
 }
 

@@ -20,12 +20,18 @@ mod secure;
 mod settings;
 mod shed;
 mod stack;
+#[cfg(test)]
+mod tests;
+mod whole;
 
-pub use access::Access;
+pub use access::{Access, Credentials};
+pub(crate) use answer::with_etag;
 pub use arrive::Survey;
+pub(crate) use deadline::too_large;
 pub use extract::{Path, Query, User};
 pub use json::Json;
-pub use problem::{FieldError, Problem, Problems};
+pub use problem::{FieldError, PassedOn, Problem, Problems};
 pub use problem_types::{PROBLEM_TYPES, ProblemType};
 pub use settings::EdgeSettings;
 pub use stack::{Door, Page, door, page};
+pub use whole::Whole;

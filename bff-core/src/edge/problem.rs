@@ -74,6 +74,10 @@ impl utoipa::IntoResponses for Problems {
 #[derive(Clone)]
 pub(super) struct Cause(pub(super) Error);
 
+/// In a response's extensions: it is an upstream's answer, passed on as it is; no problem is made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PassedOn;
+
 impl IntoResponse for Error {
     /// Only carries the error outwards; the document is made where the request is known.
     fn into_response(self) -> Response {
@@ -97,14 +101,17 @@ where
         return Ok(problem);
     }
     let status = response.status().as_u16();
+    if response.extensions().get::<PassedOn>().is_some() {
+        return Ok(response);
+    }
     if status < 400 || is_problem(response.headers()) {
         return Ok(response);
     }
-    // A library of ours answered by itself: keep what it says in headers (`Allow`, `Retry-After`).
+    // A library of ours answered by itself, or an upstream in a form that is not passed on: keep what is said in headers.
     let kind = of_status(status);
     let body = describe(kind, &context, kind.explanation.to_owned());
     let mut problem = render(kind, &body);
-    for name in [header::ALLOW, header::RETRY_AFTER, header::VARY] {
+    for name in [header::ALLOW, header::RETRY_AFTER, header::VARY, header::WWW_AUTHENTICATE] {
         for value in response.headers().get_all(&name) {
             problem.headers_mut().append(name.clone(), value.clone());
         }

@@ -64,6 +64,8 @@ problem_types! {
         "Wait for as long as `Retry-After` says, then ask again.";
     INCOMPLETE = 503 "incomplete" "Only a part of the answer is available"
         "The part named by `part` cannot be had now. Ask with `?partial=true` to get the rest.";
+    NOT_KEPT = 504 "not-kept" "Nothing that is kept would do"
+        "The request says `only-if-cached`. Ask without it.";
     TIMEOUT = 504 "timeout" "It took too long"
         "The part named by `part` did not come in time. Asking again may help; with `outcome_unknown`, read first.";
 }
@@ -98,6 +100,7 @@ pub(super) fn classify(error: &Error) -> &'static ProblemType {
         },
         Kind::NoSuchRoute => NO_ROUTE,
         Kind::MethodNotAllowed => METHOD,
+        Kind::NotKept => NOT_KEPT,
         Kind::Incomplete(_) => INCOMPLETE,
         Kind::Internal | Kind::Surveyed => INTERNAL,
     }

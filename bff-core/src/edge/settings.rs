@@ -23,6 +23,9 @@ pub struct EdgeSettings {
     /// Says that this host is to be called by TLS only (`Strict-Transport-Security`, two years). Default: no; set it
     /// where TLS ends here or at a balancer in front.
     pub hsts: bool,
+    /// Everything comes by way of a proxy of ours, so that what a request says of its way so far (`X-Forwarded-For`,
+    /// `-Proto`, `-Host`, `Forwarded`) is true and is passed on. Default: no; anybody can write such headers.
+    pub behind_proxy: bool,
     /// How many requests are served at once.
     pub shed: ShedSettings,
 }
@@ -35,6 +38,7 @@ impl Default for EdgeSettings {
             cors_origins: Vec::new(),
             server_timing: false,
             hsts: false,
+            behind_proxy: false,
             shed: ShedSettings::default(),
         }
     }

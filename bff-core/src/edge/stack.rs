@@ -15,7 +15,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::access::{self, Access};
-use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed};
+use super::whole::Whole;
+use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed, whole};
 use crate::auth::Authenticator;
 use crate::context::Terms;
 use crate::layer::around;
@@ -29,6 +30,8 @@ pub struct Door {
     pub terms: Arc<Terms>,
     /// Who may call it.
     pub access: Access,
+    /// `?parts` and `?partial` are meant for us; not where the query belongs to an upstream.
+    pub reads_query: bool,
     /// Checks credentials.
     pub authenticator: Arc<Authenticator>,
     /// What is counted.
@@ -50,6 +53,8 @@ pub struct Page {
     pub settings: EdgeSettings,
     /// How long a client may keep a private answer without asking. Default: it asks each time.
     pub private_max_age: Option<Duration>,
+    /// Where whole answers are kept, if they are.
+    pub whole: Option<Arc<Whole>>,
 }
 
 /// Answers of less than this are not worth compressing: they fit a packet anyway.
@@ -104,6 +109,8 @@ where
         .map_response(|response: Response<_>| response.map(axum::body::Body::new))
         // Compression: outside the answer's headers, whose ETag is that of the uncompressed body.
         .layer(compression())
+        // Whole answers: outside everything that makes one, inside the compression, which each client asks for in its way.
+        .layer(around(page.whole.clone(), whole::whole))
         // Body limit: before anybody reads.
         .layer(around(page.clone(), deadline::body_limit))
         // Answer headers: outside the deadline, so that a page cut by it has them too.

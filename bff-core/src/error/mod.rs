@@ -81,6 +81,8 @@ pub enum Kind {
     NoSuchRoute,
     /// An endpoint, but not for this method.
     MethodNotAllowed,
+    /// Nothing is kept that would do, and the client wants nothing else (`only-if-cached`).
+    NotKept,
     /// A degraded answer, to a client that takes only whole ones.
     Incomplete(Reason),
     /// The BFF is full, or stopping.

@@ -147,9 +147,25 @@ fn reason(status: &str, is_composite: bool) -> String {
     known.unwrap_or(status).to_owned()
 }
 
+/// A problem as an answer.
+pub(super) fn problem(status: u16, is_strict: bool) -> Response {
+    let mut response = Response::new(explain(status, is_strict));
+    let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
+    response.content.insert("application/problem+json".to_owned(), problem.into());
+    let own = match status {
+        401 => Some(CHALLENGE),
+        429 | 503 => Some(RETRY_AFTER),
+        _ => None,
+    };
+    mention(&mut response, own.into_iter().chain([REQUEST_ID]));
+    response
+}
+
 /// The problems of one status, each with its `type`.
 fn explain(status: u16, is_strict: bool) -> String {
-    let kinds = PROBLEM_TYPES.iter().filter(|kind| kind.status == status && kind.slug != "no-such-endpoint");
+    // Neither is what an endpoint of the document answers with: the one is for unknown paths, the other for routes.
+    let elsewhere = ["no-such-endpoint", "not-kept"];
+    let kinds = PROBLEM_TYPES.iter().filter(|kind| kind.status == status && !elsewhere.contains(&kind.slug));
     let kinds = kinds.filter(|kind| is_strict || kind.slug != "incomplete");
     let kinds: Vec<String> = kinds.map(|kind| format!("{} (`/problems/{}`).", kind.title, kind.slug)).collect();
     kinds.join(" ")

@@ -10,33 +10,42 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Schema
 use utoipa::{PartialSchema, ToSchema};
 
 use super::operation::operation;
+use super::passed::{self, Passed};
 use super::{answers, examples, mends};
 use crate::bff::About;
 use crate::compose::Meta;
 use crate::edge::Problem;
+use crate::passthrough::RouteSettings;
 use crate::routes::{Route, SurveyedPart};
 
 /// The name of the one security scheme.
 pub(super) const BEARER: &str = "bearer";
 
-/// The API document of a BFF. Does not depend on any configuration.
+/// The API document of a BFF. Of the configuration only the routes with a schema are in it.
 pub(crate) fn document<State>(
     about: &About,
     routes: &[Route<State>],
     parts: &BTreeMap<String, Vec<SurveyedPart>>,
+    passed: &BTreeMap<String, RouteSettings>,
 ) -> OpenApi {
     let parts_of = |route: &Route<State>| parts.get(&route.name).map_or(&[][..], Vec::as_slice);
     let mut operations: Vec<Operation> = routes.iter().map(|route| operation(about, route, parts_of(route))).collect();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = named_schemas(routes).collect();
-    mends::mend(&mut operations, &mut schemas);
+    let mut passed = passed::operations(passed, &schemas);
+    mends::mend(&mut operations, &mut passed, &mut schemas);
     for (route, operation) in routes.iter().zip(&mut operations) {
         examples::add(about, operation, parts_of(route), &schemas);
     }
-    let components = components(schemas, routes.iter().any(|route| route.policy.access.needs_identity));
+    let own = routes.iter().any(|route| route.policy.access.needs_identity);
+    let components = components(schemas, own || passed.iter().any(|passed| passed.operation.security.is_some()));
     let mut paths = Paths::new();
     for (route, operation) in routes.iter().zip(operations) {
         let item = paths.paths.entry(without_stars(&route.path)).or_default();
         item.merge_operations(PathItem::new(method(&route.method), operation));
+    }
+    for Passed { path, method: verb, operation } in passed {
+        let item = paths.paths.entry(path).or_default();
+        item.merge_operations(PathItem::new(method(&verb), operation));
     }
     let description = Some(about.description).filter(|description| !description.is_empty());
     let info = InfoBuilder::new()
@@ -68,6 +77,11 @@ pub(crate) fn clash<State>(routes: &[Route<State>]) -> Option<String> {
         }
     }
     None
+}
+
+/// The names that a schema may point to.
+pub(crate) fn schema_names<State>(routes: &[Route<State>]) -> Vec<String> {
+    named_schemas(routes).map(|(name, _)| name).collect()
 }
 
 fn named_schemas<State>(routes: &[Route<State>]) -> impl Iterator<Item = (String, RefOr<Schema>)> {
@@ -104,6 +118,8 @@ fn method(method: &Method) -> HttpMethod {
         Method::PUT => HttpMethod::Put,
         Method::PATCH => HttpMethod::Patch,
         Method::DELETE => HttpMethod::Delete,
+        Method::HEAD => HttpMethod::Head,
+        Method::OPTIONS => HttpMethod::Options,
         _ => HttpMethod::Get,
     }
 }

@@ -8,6 +8,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 
+use super::passed::Passed;
 use super::shapes::{self, Schemas, all, answered, reachable, walk};
 use crate::compose::PartStatus;
 use crate::edge::Problem;
@@ -19,7 +20,9 @@ use crate::edge::Problem;
 /// - An enumeration that may be null lists null.
 /// - A pointer to a schema that nobody registered becomes a string: so the derive leaves the newtypes of parameters.
 /// - A schema that nobody points to is dropped.
-pub(super) fn mend(operations: &mut [Operation], schemas: &mut Schemas) {
+///
+/// `passed` is what upstreams answer themselves: it is as its configuration says, and only keeps what it points to.
+pub(super) fn mend(operations: &mut [Operation], passed: &mut [Passed], schemas: &mut Schemas) {
     let in_answers = reachable(operations.iter_mut().flat_map(answered), schemas);
     operations.iter_mut().flat_map(answered).for_each(|schema| walk(schema, &mut always_written));
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| in_answers.contains(*name)) {
@@ -33,7 +36,8 @@ pub(super) fn mend(operations: &mut [Operation], schemas: &mut Schemas) {
         walk(schema, &mut |node| registered(node, &known));
     }
 
-    let referred = reachable(operations.iter_mut().flat_map(all), schemas);
+    let passed = passed.iter_mut().map(|passed| &mut passed.operation);
+    let referred = reachable(operations.iter_mut().chain(passed).flat_map(all), schemas);
     schemas.retain(|name, _| referred.contains(name));
 }
 

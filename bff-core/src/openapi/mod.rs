@@ -2,6 +2,7 @@
 //!
 //! - `document`: the whole, from the table of contents.
 //! - `operation`: what a route's policy and parts add to what its function says of itself.
+//! - `passed`: routes of the configuration that have a schema.
 //! - `answers`: headers, problems, and the answer that says "not modified".
 //! - `mends`: what the derive leaves out or leaves open.
 //! - `examples`: a good day and a degraded one, from the schemas alone.
@@ -20,6 +21,7 @@ mod examples;
 mod explorer;
 mod mends;
 mod operation;
+mod passed;
 mod plausible;
 mod render;
 mod shapes;
@@ -29,7 +31,7 @@ mod tests;
 
 pub use breaking::breaking;
 pub use compare::compare;
-pub(crate) use document::{clash, document};
+pub(crate) use document::{clash, document, schema_names};
 pub(crate) use explorer::explorer;
 pub use render::render;
 pub(crate) use target::example_target;

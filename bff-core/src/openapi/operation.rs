@@ -1,5 +1,7 @@
 //! What a route's policy and parts add to what its function says of itself.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
@@ -27,7 +29,7 @@ pub(super) fn operation<State>(about: &About, route: &Route<State>, parts: &[Sur
     let budget = u64::try_from(route.policy.budget.as_millis()).unwrap_or(u64::MAX);
     extensions.insert("x-budget-ms".to_owned(), json!(budget));
     if access.needs_identity {
-        operation.security = Some(vec![SecurityRequirement::new(BEARER, access.scopes.iter().copied())]);
+        operation.security = Some(vec![SecurityRequirement::new(BEARER, access.scopes.iter().map(AsRef::as_ref))]);
         if !access.roles.is_empty() {
             extensions.insert("x-roles".to_owned(), json!(access.roles));
         }
@@ -43,7 +45,7 @@ pub(super) fn choosable(parts: &[SurveyedPart]) -> impl Iterator<Item = &Surveye
 }
 
 /// The first word of the path that is neither a version nor a placeholder.
-fn tag(path: &str) -> Option<&str> {
+pub(super) fn tag(path: &str) -> Option<&str> {
     let is_version = |word: &str| {
         word.strip_prefix('v')
             .is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
@@ -69,12 +71,12 @@ fn description<State>(route: &Route<State>, parts: &[SurveyedPart], own: Option<
     paragraphs.join("\n\n")
 }
 
-fn access(access: &Access) -> Option<String> {
+pub(super) fn access(access: &Access) -> Option<String> {
     if !access.needs_identity {
         return None;
     }
     let mut sentence = "Needs a bearer token".to_owned();
-    let quoted = |words: &[&str]| list(words.iter().map(|word| format!("`{word}`")).collect());
+    let quoted = |words: &[Cow<'static, str>]| list(words.iter().map(|word| format!("`{word}`")).collect());
     for (one, many, words) in [("role", "roles", &access.roles), ("scope", "scopes", &access.scopes)] {
         if !words.is_empty() {
             let noun = if words.len() == 1 { one } else { many };
@@ -142,6 +144,6 @@ fn add_parameters(operation: &mut Operation, about: &About, path: &str, parts: &
 }
 
 /// The names in a path's braces.
-fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn placeholders(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('*'))
 }

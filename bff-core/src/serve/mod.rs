@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
@@ -23,6 +23,7 @@ use self::activity::{Activity, Leaving};
 use self::patient::Patient;
 use crate::bff::App;
 use crate::clock;
+use crate::context::Peer;
 use crate::settings::{Check, Mistakes};
 
 /// `[server]`: listeners and their limits.
@@ -154,7 +155,8 @@ impl Listeners {
 }
 
 /// Serves until `shutdown` ends, then drains: readiness off, stop accepting, finish what is in flight (writes and
-/// refreshes included), and return.
+/// refreshes included), and return. Tunnels have no end that could be waited for; they are closed when nobody new is let
+/// in any more.
 ///
 /// # Errors
 /// When requests were still in flight at the end of `drain_timeout`; they are cut.
@@ -184,6 +186,7 @@ pub async fn serve(
     let deadline = clock::now() + settings.drain_timeout;
     let background = &app.shared.background;
     background.close();
+    app.shared.closing.cancel();
     let drained = tokio::time::timeout_at(deadline, async {
         open.shutdown().await;
         background.wait().await;
@@ -216,13 +219,11 @@ async fn accept(
             () = &mut stop => return open,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                let connection = connection(stream, &builder, router.clone(), &open, settings);
-                tokio::spawn(async move {
-                    let _place = place;
-                    connection.await;
-                });
+                // The place goes with the stream: a tunnel holds it when HTTP is over.
+                let stream = Patient::new(stream, settings.write_timeout, place.ok());
+                tokio::spawn(connection(stream, Peer(peer), &builder, router.clone(), &open, settings));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give connections time to end instead of spinning.
@@ -253,7 +254,8 @@ fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
 
 /// One connection, to its end.
 fn connection(
-    stream: TcpStream,
+    stream: Patient,
+    peer: Peer,
     builder: &auto::Builder<TokioExecutor>,
     router: Router,
     open: &GracefulShutdown,
@@ -261,13 +263,13 @@ fn connection(
 ) -> impl Future<Output = ()> + use<> {
     let activity = Arc::new(Activity::default());
     let seen = activity.clone();
-    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let busy = seen.begin();
         let answer = router.clone().oneshot(request);
         async move { answer.await.map(|answer| answer.map(|body| Leaving { body, _busy: busy })) }
     });
-    let stream = TokioIo::new(Patient::new(stream, settings.write_timeout));
-    let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let connection = open.watch(connection);
     let idle = settings.header_timeout;
     async move {

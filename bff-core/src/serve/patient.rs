@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 /// A stream whose writes fail when the other side has taken nothing for `patience`.
@@ -16,11 +17,13 @@ pub(super) struct Patient {
     patience: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Among the connections that there may be; given back when this is closed, whoever has it by then.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+    pub(super) fn new(stream: TcpStream, patience: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { stream, patience, stalled: None, _place: place }
     }
 
     /// A write that went through ends the wait; one that did not begins or continues it.

@@ -5,7 +5,9 @@
 
 mod fault;
 mod issuer;
+mod redis_server;
 mod reply;
+mod slow_proxy;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,7 +37,9 @@ use crate::upstream::{Clients, Location, Network, Tcp, Transport, UpstreamSettin
 use issuer::{AUDIENCE, ISSUER, Issuer};
 
 pub use fault::{Fault, Faults};
+pub use redis_server::RedisServer;
 pub use reply::Reply;
+pub use slow_proxy::SlowProxy;
 
 type Fake = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Reply> + Send + Sync>;
 type Names = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{call_mut, end};
+use super::call::{call_mut, timed_end};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
@@ -20,7 +20,7 @@ where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_mut(&mut request)?;
-    let target = call.target.clone();
+    let (target, is_upload) = (call.target.clone(), call.upload().is_some());
     let now = clock::now();
     let host = {
         let hosts = target.hosts.now();
@@ -46,7 +46,7 @@ where
         // The name leads elsewhere by now; nobody will ask this one again.
         drop(ride);
     } else if let Some(pause) =
-        target.balancer.end(ride, end(&result), hosts.len(), |index| &hosts[index].state, now, random)
+        target.balancer.end(ride, timed_end(&result, is_upload), hosts.len(), |index| &hosts[index].state, now, random)
     {
         tracing::warn!(upstream = %upstream.name, host = %host.label, seconds = pause.as_secs(), "host ejected");
     }

@@ -7,10 +7,14 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::call::{call_of, end};
+use super::collect::asked_to_wait;
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
+
+/// Longer than anything takes.
+const ANY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) async fn breaker<Inner>(
     upstream: Arc<Upstream>,
@@ -26,13 +30,21 @@ where
     let Some(breaker) = &target.breaker else { return inner.call(request).await };
     // Its place in line here is not the upstream's slowness, nor is the patience that this call asked for.
     let wait = if target.bulkhead.is_some() { upstream.settings.bulkhead.wait } else { Duration::ZERO };
-    let allowed = wait + attempt_timeout.saturating_sub(upstream.settings.attempt_timeout);
+    let allowed = match call.upload() {
+        // How long the client sends is not the upstream's slowness; silence after that is a failure of its own.
+        Some(_) => ANY,
+        None => wait + attempt_timeout.saturating_sub(upstream.settings.attempt_timeout),
+    };
     let pass = breaker
         .admit(clock::now())
         .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;
     let pass = pass.allow(allowed);
     let result = inner.call(request).await;
-    let retry_after = result.as_ref().err().and_then(Error::retry_after);
+    let retry_after = match &result {
+        // Only a route's answer comes with its headers.
+        Ok(response) => asked_to_wait(response.headers()),
+        Err(error) => error.retry_after(),
+    };
     let has_closed = pass.end(end(&result), retry_after, clock::now());
     if let Some(bulkhead) = target.bulkhead.as_ref().filter(|_| has_closed) {
         // As many places as before would be as many calls at once as brought it down.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{call_of, end};
+use super::call::{call_of, timed_end};
 use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
@@ -17,13 +17,14 @@ pub(super) async fn bulkhead<Inner>((): (), request: Request<Body>, mut inner: I
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let target = call_of(&request)?.target.clone();
+    let call = call_of(&request)?;
+    let (target, is_upload) = (call.target.clone(), call.upload().is_some());
     let Some(bulkhead) = &target.bulkhead else { return inner.call(request).await };
     let seat =
         bulkhead.enter().await.map_err(|_| Error::new(Kind::Overloaded).never_sent().with_retry_after(RETRY_AFTER))?;
     let started = clock::now();
     let result = inner.call(request).await;
     let now = clock::now();
-    seat.leave(end(&result), now - started, now);
+    seat.leave(timed_end(&result, is_upload), now - started, now);
     result
 }

@@ -6,14 +6,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 
 use super::hosts::Host;
+use super::streams::Upload;
 use super::target::Target;
 use crate::body::Body;
-use crate::cache::{Freshness, Key, Overrides};
+use crate::cache::{Entry, Freshness, Key, Overrides};
 use crate::clock::Instant;
-use crate::context::{CallOutcome, Scope, TraceContext};
+use crate::context::{CallOutcome, Context, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Staleness;
 use crate::resilience::End;
@@ -45,8 +46,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// How long its answer is kept where the answer does not say.
     pub overrides: Overrides,
-    /// Reads the body, so that garbage is the upstream's failure and not ours.
-    pub decode: Decode,
+    /// What becomes of its answer.
+    pub(super) handling: Handling,
+    /// What is kept and past its time, if this call asks for it to be confirmed.
+    pub(super) known: Option<Arc<Entry>>,
     /// The version of the upstream that is asked.
     pub(super) target: Arc<Target>,
     /// The host of the present attempt.
@@ -55,6 +58,38 @@ pub struct Call {
     pub(super) avoid: Option<Arc<str>>,
     /// Where a hedge learns which host was taken first.
     pub(super) taken: Option<Arc<OnceLock<Arc<str>>>>,
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Debug)]
+pub(super) enum Handling {
+    /// It is read to its end and decoded, so that garbage is the upstream's failure and not ours.
+    Decode(Decode),
+    /// It belongs to a route, and is passed on as it comes.
+    Pass(Arc<Passed>),
+}
+
+/// What layers know of a request that a route passes on. Nobody adds anything to it: the route has made its headers.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) context: Arc<Context>,
+    /// The body that the client is sending; `None` where all of it is here.
+    pub(super) upload: Option<Arc<Upload>>,
+}
+
+impl Call {
+    /// `None` for the call of a typed client.
+    pub(super) fn passed(&self) -> Option<&Passed> {
+        match &self.handling {
+            Handling::Decode(_) => None,
+            Handling::Pass(passed) => Some(passed),
+        }
+    }
+
+    /// The body that the client is sending while the upstream reads it.
+    pub(super) fn upload(&self) -> Option<&Arc<Upload>> {
+        self.passed()?.upload.as_ref()
+    }
 }
 
 /// A body as the value that the client wants, still without its type.
@@ -67,6 +102,8 @@ pub(super) struct Answer {
     pub(super) outcome: CallOutcome,
     pub(super) staleness: Option<Staleness>,
     pub(super) freshness: Freshness,
+    /// Its headers, where it may be kept.
+    pub(super) headers: Option<Arc<HeaderMap>>,
     pub(super) decoded: Option<Decoded>,
 }
 
@@ -115,6 +152,15 @@ pub(super) fn end(result: &Result<Response<Body>>) -> End {
         Verdict::Overloaded if result.as_ref().is_err_and(Error::is_unsent) => End::Nothing,
         Verdict::Overloaded => End::Overloaded,
         Verdict::Unknown => End::Nothing,
+    }
+}
+
+/// The same, for those who learn from how long an attempt took. How long an upload takes says how fast the client is, and a
+/// good end of it says nothing about the upstream's speed.
+pub(super) fn timed_end(result: &Result<Response<Body>>, is_upload: bool) -> End {
+    match end(result) {
+        End::Good if is_upload => End::Nothing,
+        end => end,
     }
 }
 

@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Request, Response, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::call::{Answer, Call, Decoded};
+use super::call::{Answer, Call, Decoded, Handling};
 use super::collect;
 use super::hosts::Network;
 use super::shadow::Shadow;
@@ -33,8 +33,8 @@ use crate::resilience::Variants;
 /// One upstream, ready to be asked. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    upstream: Arc<Upstream>,
-    stack: Stack,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) stack: Stack,
 }
 
 impl std::fmt::Debug for Client {
@@ -258,7 +258,8 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         hedged: hedged.unwrap_or(upstream.settings.hedge.enabled),
         deadline: None,
         overrides,
-        decode: decode::<T>,
+        handling: Handling::Decode(decode::<T>),
+        known: None,
         target: upstream.main.clone(),
         host: None,
         avoid: None,

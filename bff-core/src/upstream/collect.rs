@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::{Service, ServiceExt};
 
-use super::call::{Answer, Call, Decode, answered, call_of};
+use super::call::{Answer, Call, Decode, Handling, answered, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
-use crate::cache::Freshness;
+use crate::cache::{Entry, Freshness, Keeper};
 use crate::clock;
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
@@ -28,20 +29,27 @@ pub(super) async fn collect<Inner>(
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let &Call { safe, per_identity, overrides, decode, .. } = call_of(&request)?;
-    let (head, body) = inner.oneshot(request).await?.into_parts();
-    if !head.status.is_success() {
-        return Err(refused(head.status, &head.headers, safe));
-    }
-    let limit = usize::try_from(upstream.settings.response_limit.as_u64()).unwrap_or(usize::MAX);
-    let body = read(body, limit).await?;
-    if !body.is_empty() && !is_json(&head.headers) {
-        return Err(Error::new(Kind::InvalidResponse).caused_by("the content type is not JSON"));
-    }
+    let call = call_of(&request)?;
+    let &Call { safe, per_identity, overrides, ref known, .. } = call;
+    let decode = match &call.handling {
+        Handling::Decode(decode) => *decode,
+        // A route's answer is its client's to read: its status stands, and its verdict is in its extensions.
+        Handling::Pass(passed) => {
+            let passed = passed.clone();
+            return inner.oneshot(request).await.map_err(|error| passed.whose_failure(error));
+        }
+    };
+    let (known, asked) = (known.clone(), clock::now());
+    let (mut head, body) = inner.oneshot(request).await?.into_parts();
+    let body = match known {
+        Some(known) if head.status == StatusCode::NOT_MODIFIED => confirmed(&known, &mut head)?,
+        _ => whole(&upstream, &head, body, safe).await?,
+    };
     let freshness = if safe && head.status == StatusCode::OK {
-        Freshness::read(&head.headers, !per_identity, &overrides, clock::wall())
+        let keeper = Keeper { shared: !per_identity, overrides, ..Keeper::default() };
+        Freshness::read(head.status, &head.headers, &keeper, clock::wall(), clock::now() - asked)
     } else {
-        NOT_KEPT
+        Freshness::NOT_KEPT
     };
     if !per_identity && freshness.private && !upstream.said_private.swap(true, Ordering::Relaxed) {
         tracing::warn!(
@@ -50,18 +58,32 @@ where
         );
     }
     let decoded = run(decode, &body)?;
-    Ok(answered(body, Answer { outcome: CallOutcome::Live, staleness: None, freshness, decoded: Some(decoded) }))
+    let headers = freshness.storable.then(|| Arc::new(head.headers));
+    let outcome = CallOutcome::Live;
+    Ok(answered(body, Answer { outcome, staleness: None, freshness, headers, decoded: Some(decoded) }))
 }
 
-const NOT_KEPT: Freshness = Freshness {
-    storable: false,
-    private: false,
-    no_store: true,
-    remaining: None,
-    age: Duration::ZERO,
-    while_revalidate: Duration::ZERO,
-    if_error: Duration::ZERO,
-};
+/// What is kept is still what the upstream has: as if it had sent it again.
+fn confirmed(known: &Entry, head: &mut Parts) -> Result<Bytes> {
+    if !known.is_confirmed_by(&head.headers) {
+        return Err(Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for"));
+    }
+    head.headers = known.updated_headers(&head.headers);
+    head.status = StatusCode::OK;
+    Ok(known.body.clone())
+}
+
+async fn whole(upstream: &Upstream, head: &Parts, body: Body, safe: bool) -> Result<Bytes> {
+    if !head.status.is_success() {
+        return Err(refused(head.status, &head.headers, safe));
+    }
+    let limit = usize::try_from(upstream.settings.response_limit.as_u64()).unwrap_or(usize::MAX);
+    let body = read(body, limit).await?;
+    if !body.is_empty() && !is_json(&head.headers) {
+        return Err(Error::new(Kind::InvalidResponse).caused_by("the content type is not JSON"));
+    }
+    Ok(body)
+}
 
 /// The value in a body.
 ///
@@ -140,7 +162,7 @@ fn refused(status: StatusCode, headers: &HeaderMap, safe: bool) -> Error {
         _ => Kind::InvalidResponse,
     };
     let error = Error::new(kind).caused_by(format!("status {}", status.as_u16()));
-    let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(retry_after);
+    let after = asked_to_wait(headers);
     // A 500 is most often a defect that strikes again; a 429 that does not say when is best left alone.
     let transient = match status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
@@ -152,6 +174,11 @@ fn refused(status: StatusCode, headers: &HeaderMap, safe: bool) -> Error {
         Some(after) => error.with_retry_after(after),
         None => error,
     }
+}
+
+/// For how long the upstream asks to be left alone.
+pub(super) fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(retry_after)
 }
 
 /// Seconds, or a date (RFC 9110 §10.2.3).

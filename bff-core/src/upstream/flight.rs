@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{Request, Response};
+use http::header::{AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use tower::Service;
 
 use super::call::{Answer, Decoded, call_mut};
 use super::stack::Upstream;
 use crate::body::Body;
-use crate::cache::{Freshness, Key, Store};
+use crate::cache::{Entry, Freshness, Key, Store, compact};
 use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
@@ -24,6 +25,7 @@ pub(super) type Flown = Result<Landed>;
 pub(super) struct Landed {
     pub(super) body: Bytes,
     pub(super) freshness: Freshness,
+    headers: Option<Arc<HeaderMap>>,
     pub(super) decoded: Option<Decoded>,
 }
 
@@ -64,7 +66,7 @@ where
     if let Some(scope) = scope {
         // The decoded value goes to whoever asked now; who asks again decodes again.
         let told: Flown = match &ended {
-            Ok(landed) => Ok(Landed { decoded: None, ..landed.clone() }),
+            Ok(landed) => Ok(Landed { decoded: None, headers: None, ..landed.clone() }),
             Err(error) => Err(error.clone()),
         };
         scope.context.memory.remember(key.text(), Arc::new(told));
@@ -76,16 +78,30 @@ where
 fn land(response: Response<Body>) -> Flown {
     let (mut parts, body) = response.into_parts();
     match (parts.extensions.remove::<Answer>(), body) {
-        (Some(answer), Body::Bytes(body)) => Ok(Landed { body, freshness: answer.freshness, decoded: answer.decoded }),
+        (Some(answer), Body::Bytes(body)) => {
+            let Answer { freshness, headers, decoded, .. } = answer;
+            Ok(Landed { body, freshness, headers, decoded })
+        }
         _ => Err(Error::internal("an answer that was not collected cannot be shared")),
     }
+}
+
+/// What is needed to confirm an answer later, and to know then how long it is good for.
+fn is_needed_again(name: &HeaderName) -> bool {
+    matches!(*name, ETAG | LAST_MODIFIED | CACHE_CONTROL | EXPIRES | DATE | AGE) || Freshness::is_said_by(name)
 }
 
 /// A failed call never touches what is kept; a definite "there is none" does.
 fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
     match ended {
-        Ok(landed) => store.keep(key, &landed.body, &landed.freshness, asked),
-        Err(error) if error.kind() == Kind::NotFound => store.forget(key),
+        Ok(Landed { body, freshness, headers: Some(headers), .. }) => {
+            let (status, body, cut) = (StatusCode::OK, compact(body), store.cut());
+            let entry = Entry::new(status, headers, body, freshness, asked, cut, is_needed_again);
+            store.keep(key, &Arc::new(entry));
+        }
+        // What was kept before is older than this answer, which nobody may keep.
+        Ok(_) => store.supersede(key, asked),
+        Err(error) if error.kind() == Kind::NotFound => store.supersede(key, asked),
         Err(_) => {}
     }
 }

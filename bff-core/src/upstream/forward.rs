@@ -23,6 +23,9 @@ where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_of(&request)?;
+    if call.passed().is_some() {
+        return inner.call(request).await;
+    }
     let context = call.scope.as_ref().map(|scope| scope.context.clone());
     let (safe, per_identity) = (call.safe, call.per_identity);
     let identity = match (per_identity, &context) {

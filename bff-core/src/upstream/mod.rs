@@ -3,20 +3,24 @@
 //! - [`Client`]: what a typed client of one backend is made of; one line per method.
 //! - [`path!`](crate::path!): a path whose arguments cannot leave their segment.
 //! - `stack`: the layers between a client and the network, in their order, and why.
+//! - [`Passing`]: how a route's request is passed on as it is, and its answer as it comes.
 //! - [`Call`] and [`Verdict`]: all that a layer may know of a request and of an answer.
 //! - [`Network`]: the way to each host of an upstream ([`Tcp`]), or what a test puts in its place.
 
 mod balance;
 mod breaker;
 mod bulkhead;
+mod cached;
 mod call;
 mod client;
 mod collect;
+mod fill;
 mod flight;
 mod forward;
 mod hedge;
 mod hosts;
 mod observe;
+mod pass;
 mod path;
 mod propagate;
 mod retry;
@@ -24,11 +28,13 @@ mod settings;
 mod shadow;
 mod stack;
 mod store;
+mod streams;
 mod target;
 #[cfg(test)]
 mod tests;
 mod timeout;
 mod transport;
+mod tunnel;
 mod variant;
 mod view;
 mod wait;
@@ -39,6 +45,7 @@ pub use call::{Call, Verdict};
 pub use client::{Client, Clients, Ready, Unsent};
 pub use forward::IDEMPOTENCY_KEY;
 pub use hosts::{Location, Network};
+pub use pass::Passing;
 pub use path::Path;
 pub use settings::UpstreamSettings;
 pub use stack::{Shared, Transport};

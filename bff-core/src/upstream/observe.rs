@@ -6,7 +6,7 @@ use http::{Request, Response};
 use tower::Service;
 use tracing::Instrument;
 
-use super::call::{Answer, call_of};
+use super::call::{Answer, Verdict, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock::{self, Instant};
@@ -28,12 +28,24 @@ where
     cut.armed = false;
     let result = result.map_err(|error| error.from_upstream(upstream.name.clone()));
     let outcome = match &result {
-        Ok(response) => response.extensions().get::<Answer>().map_or(CallOutcome::Live, |answer| answer.outcome),
+        Ok(response) => outcome(response),
         Err(error) if error.kind() == Kind::NotFound => CallOutcome::Absent,
         Err(error) => CallOutcome::Failed(error.kind()),
     };
     upstream.shared.metrics.call(&upstream.name, outcome, result.as_ref().err(), clock::now() - started);
     result
+}
+
+/// What a route passes on has no [`Answer`]: there a failure is an answer, too.
+fn outcome(response: &Response<Body>) -> CallOutcome {
+    match response.extensions().get::<Answer>() {
+        Some(answer) => answer.outcome,
+        None => match response.extensions().get() {
+            Some(Verdict::UpstreamFault) => CallOutcome::Failed(Kind::UpstreamError),
+            Some(Verdict::Overloaded) => CallOutcome::Failed(Kind::Overloaded),
+            _ => CallOutcome::Live,
+        },
+    }
 }
 
 /// A call whose waiter left: counted too, or an outage would look like less traffic.

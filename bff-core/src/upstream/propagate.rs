@@ -23,7 +23,9 @@ where
 {
     let call = call_of(&request)?;
     let trace = call.trace.child().header();
-    let left = call.deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+    // The time limit of a route ends with the head: an upstream that took it for the whole answer would cut its stream.
+    let deadline = call.deadline.filter(|_| call.passed().is_none());
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
     let headers = request.headers_mut();
     headers.insert(TRACEPARENT, trace);
     if let Some(seconds) = left.and_then(seconds) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderName, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::Semaphore;
@@ -59,11 +60,15 @@ impl Shadow {
     fn mirror(&self, request: &Request<Body>) -> Option<Request<Body>> {
         let call = call_of(request).ok()?;
         // Another version is no measure for the shadow.
-        if !call.safe || call.target.variant.is_some() || fastrand::f64() >= self.share {
+        // Nor can a route's answer be compared: it streams, and nobody knows what is in it.
+        if !call.safe || call.passed().is_some() || call.target.variant.is_some() || fastrand::f64() >= self.share {
             return None;
         }
         let trace = call.trace.child().header();
         let mut copy = again(request)?;
+        // What we have kept is ours; the shadow is to send its own.
+        copy.headers_mut().remove(IF_NONE_MATCH);
+        copy.headers_mut().remove(IF_MODIFIED_SINCE);
         copy.headers_mut().insert(TRACEPARENT, trace);
         Some(copy)
     }

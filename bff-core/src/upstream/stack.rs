@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderName, Request, Response};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::layer::layer_fn;
 use tower::util::BoxCloneSyncService;
@@ -16,11 +17,11 @@ use tower::{Service, ServiceBuilder};
 use super::shadow::Shadow;
 use super::target::Target;
 use super::{
-    UpstreamSettings, balance, breaker, bulkhead, collect, flight, forward, hedge, observe, propagate, retry, shadow,
-    store, timeout, transport, variant, wait,
+    UpstreamSettings, balance, breaker, bulkhead, collect, fill, flight, forward, hedge, observe, propagate, retry,
+    shadow, store, timeout, transport, variant, wait,
 };
 use crate::body::Body;
-use crate::cache::{CacheSettings, Flights, Store};
+use crate::cache::{CacheSettings, Flights, Redis, SecondLevel, Store};
 use crate::error::{Error, Result};
 use crate::layer::around;
 use crate::resilience::Variants;
@@ -36,8 +37,14 @@ pub struct Shared {
     pub store: Store,
     /// Calls under way.
     pub(super) flights: Flights<flight::Flown>,
-    /// Work that outlives its request: writes and refreshes. Waited for at drain.
+    /// The same for routes whose answers are kept.
+    pub(super) passing: Flights<fill::Flown>,
+    /// Memory for answers of those that are being read, in KiB.
+    pub(super) room: Arc<Semaphore>,
+    /// Work that outlives its request: writes, refreshes, tunnels. Waited for at drain.
     pub background: TaskTracker,
+    /// Says that this BFF stops: tunnels, which know no end of their own, end then.
+    pub closing: CancellationToken,
     /// How many refreshes may be under way.
     pub(super) refreshes: Arc<Semaphore>,
     /// What is counted.
@@ -49,17 +56,30 @@ pub struct Shared {
 
 impl Shared {
     /// An empty store, and nothing under way.
-    #[must_use]
-    pub fn new(settings: &CacheSettings, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self {
-            store: Store::new(settings),
+    ///
+    /// # Errors
+    /// When the address of the second level cannot be used, which [`CacheSettings`] reports as a mistake too.
+    pub fn new(settings: &CacheSettings, metrics: Arc<Metrics>) -> Result<Arc<Self>> {
+        let redis = Redis::new(&settings.redis).map_err(Error::internal)?;
+        let second = redis.map(|redis| Arc::new(redis) as Arc<dyn SecondLevel>);
+        Ok(Arc::new(Self {
+            store: Store::new(settings, second),
             flights: Flights::default(),
+            passing: Flights::default(),
+            room: Arc::new(Semaphore::new(room(settings))),
             background: TaskTracker::new(),
+            closing: CancellationToken::new(),
             refreshes: Arc::new(Semaphore::new(settings.background_refreshes)),
             metrics,
             upstreams: Mutex::default(),
-        })
+        }))
     }
+}
+
+/// A fifth of what the store may hold, so that both together stay within that and a fifth.
+fn room(settings: &CacheSettings) -> usize {
+    let kib = usize::try_from(settings.capacity.as_u64() / 5 / 1024).unwrap_or(usize::MAX);
+    kib.min(Semaphore::MAX_PERMITS)
 }
 
 /// One upstream, as its layers know it.

@@ -1,6 +1,7 @@
 //! Answers from what this request was already told, from the store, and from the store again when the call fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use tower::Service;
@@ -16,7 +17,7 @@ use crate::fetched::Staleness;
 
 pub(super) async fn store<Inner>(
     upstream: Arc<Upstream>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     mut inner: Inner,
 ) -> Result<Response<Body>>
 where
@@ -37,13 +38,17 @@ where
             None => {}
         }
     }
-    let kept = match upstream.shared.store.look_up(&key) {
+    let kept = match upstream.shared.store.look_up(&key).await {
         Lookup::Fresh(entry) => return Ok(kept(&entry, CallOutcome::Hit, None)),
         Lookup::Revalidate(entry) => {
+            confirm(&mut request, &entry)?;
             refresh(&upstream, &key, &request, inner);
             return Ok(kept(&entry, CallOutcome::Revalidating, None));
         }
-        Lookup::Expired(entry) => Some(entry),
+        Lookup::Expired(entry) => {
+            confirm(&mut request, &entry)?;
+            Some(entry)
+        }
         Lookup::Miss => None,
     };
     let error = match failed_before {
@@ -62,6 +67,14 @@ where
     }
 }
 
+/// Asks for what is kept to be confirmed, if there is anything to ask by.
+fn confirm(request: &mut Request<Body>, entry: &Arc<Entry>) -> Result<()> {
+    if entry.ask_for_confirmation(request.headers_mut()) {
+        call_mut(request)?.known = Some(entry.clone());
+    }
+    Ok(())
+}
+
 /// A kept answer on its way up.
 fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Response<Body> {
     let freshness = Freshness {
@@ -70,10 +83,12 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Re
         no_store: false,
         remaining: Some(entry.remaining()),
         age: entry.age(),
-        while_revalidate: std::time::Duration::ZERO,
-        if_error: std::time::Duration::ZERO,
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::ZERO,
+        if_disconnected: Duration::ZERO,
+        never_stale: entry.never_stale,
     };
-    answered(entry.body.clone(), Answer { outcome, staleness, freshness, decoded: None })
+    answered(entry.body.clone(), Answer { outcome, staleness, freshness, headers: None, decoded: None })
 }
 
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
@@ -105,7 +120,7 @@ where
 }
 
 /// The failures that older data may stand in for (RFC 5861 §4, and those that never became an answer).
-fn upstream_failed(error: &Error) -> Option<Reason> {
+pub(super) fn upstream_failed(error: &Error) -> Option<Reason> {
     match error.kind() {
         Kind::Timeout
         | Kind::Deadline
@@ -125,7 +140,7 @@ fn depends(error: Error, of_another_part: bool) -> Error {
 impl Landed {
     /// The same answer for one more waiter.
     pub(super) fn answered(self, outcome: CallOutcome) -> Response<Body> {
-        let Self { body, freshness, decoded } = self;
-        answered(body, Answer { outcome, staleness: None, freshness, decoded })
+        let Self { body, freshness, decoded, .. } = self;
+        answered(body, Answer { outcome, staleness: None, freshness, headers: None, decoded })
     }
 }

@@ -36,10 +36,19 @@ where
 {
     let call = call_mut(&mut request)?;
     let own = clock::now() + limit;
+    let upload = call.upload().cloned();
+    // Until the head of the answer is here. While a client sends a body, only the upstream's own silence counts.
     // An outer limit that ends earlier ends the call by itself; the tighter one is told to the upstream.
     call.deadline = Some(call.deadline.map_or(own, |outer| outer.min(own)));
-    match tokio::time::timeout_at(own, inner.call(request)).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::new(Kind::Timeout)),
+    let over = async move {
+        match upload {
+            None => tokio::time::sleep_until(own).await,
+            Some(upload) => upload.too_long(limit).await,
+        }
+    };
+    tokio::select! {
+        biased;
+        result = inner.call(request) => result,
+        () = over => Err(Error::new(Kind::Timeout)),
     }
 }

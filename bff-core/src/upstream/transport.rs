@@ -1,12 +1,13 @@
 //! The network: reqwest where TLS or compression is spoken, hyper's own client for the rest. No other file knows either.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::header::UPGRADE;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
@@ -47,7 +48,39 @@ pub(super) async fn send(request: Request<Body>) -> Result<Response<Body>> {
 }
 
 fn secure(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
-    let base = at.url.clone();
+    let way = Secure {
+        client: client(at, settings, false)?,
+        upgrading: OnceLock::new(),
+        at: at.clone(),
+        settings: settings.clone(),
+    };
+    let way = Arc::new(way);
+    Ok(BoxCloneSyncService::new(service_fn(move |request| send_secure(way.clone(), request))))
+}
+
+/// The way to one host by reqwest.
+struct Secure {
+    client: reqwest::Client,
+    /// Made with the first request that asks for another protocol: there is none over HTTP/2, which TLS would agree on.
+    upgrading: OnceLock<reqwest::Client>,
+    at: Location,
+    settings: UpstreamSettings,
+}
+
+impl Secure {
+    fn client_for(&self, request: &Request<Body>) -> Result<&reqwest::Client> {
+        if !request.headers().contains_key(UPGRADE) {
+            return Ok(&self.client);
+        }
+        if let Some(client) = self.upgrading.get() {
+            return Ok(client);
+        }
+        let made = client(&self.at, &self.settings, true)?;
+        Ok(self.upgrading.get_or_init(|| made))
+    }
+}
+
+fn client(at: &Location, settings: &UpstreamSettings, upgrading: bool) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -66,15 +99,15 @@ fn secure(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
         .gzip(settings.compressed)
         .brotli(settings.compressed)
         .zstd(settings.compressed);
-    if settings.http2 {
+    if upgrading {
+        builder = builder.http1_only();
+    } else if settings.http2 {
         builder = builder.http2_prior_knowledge();
     }
-    if let (Some(name), Some(address)) = (base.domain(), at.address) {
+    if let (Some(name), Some(address)) = (at.url.domain(), at.address) {
         builder = builder.resolve(name, address);
     }
-    let client = builder.build().map_err(Error::internal)?;
-    let base = Arc::new(base);
-    Ok(BoxCloneSyncService::new(service_fn(move |request| send_secure(client.clone(), base.clone(), request))))
+    builder.build().map_err(Error::internal)
 }
 
 /// The address of `target` below `base`. Only the path and the query are read: the host is that of the configuration,
@@ -166,9 +199,10 @@ async fn send_plain(client: Arc<(Plain, http::uri::Parts)>, mut request: Request
     Ok(response)
 }
 
-async fn send_secure(client: reqwest::Client, base: Arc<Url>, request: Request<Body>) -> Result<Response<Body>> {
+async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Response<Body>> {
+    let client = way.client_for(&request)?;
     let (head, body) = request.into_parts();
-    let url = address(&base, &head.uri);
+    let url = address(&way.at.url, &head.uri);
     let mut outgoing = reqwest::Request::new(head.method, url);
     *outgoing.headers_mut() = head.headers;
     *outgoing.body_mut() = match body {

@@ -7,8 +7,10 @@ use tower::Service;
 
 use super::call::call_mut;
 use super::stack::Upstream;
+use super::target::Target;
 use crate::body::Body;
 use crate::clock;
+use crate::context::Context;
 use crate::error::{Error, Result};
 
 pub(super) async fn variant<Inner>(
@@ -21,24 +23,33 @@ where
 {
     if !upstream.rules.is_empty() {
         let call = call_mut(&mut request)?;
-        if let Some(scope) = &call.scope {
-            let context = &scope.context;
-            // Weights go by who asks; a visitor without a name stays with the main version, whose pages everybody may
-            // then share. Reading the identity makes the page private.
-            let known = upstream.rules.has_weights() && context.peek_identity().is_some();
-            let identity = if known { context.identity()? } else { None };
-            let sticky = identity.map(|identity| mixed(identity.person().sticky(), &upstream.name));
-            let chosen = upstream.rules.choose(&context.headers, sticky).and_then(|index| upstream.variants.get(index));
-            // A version that fails as a whole costs nobody a page while there is the main one.
-            let is_open = |target: &Arc<super::target::Target>| {
-                target.breaker.as_ref().is_some_and(|breaker| breaker.is_open(clock::now()))
-            };
-            if let Some(target) = chosen.filter(|target| !is_open(target)) {
-                call.target = target.clone();
-            }
+        let of_route = call.passed().map(|passed| passed.context.clone());
+        if let Some(context) = call.scope.as_ref().map(|scope| scope.context.clone()).or(of_route)
+            && let Some(target) = chosen(&upstream, &context)?
+        {
+            call.target = target.clone();
         }
     }
     inner.call(request).await
+}
+
+/// The version that a request goes to, if it is another than the main one.
+///
+/// # Errors
+/// When it depends on who asks, and that cannot be known now.
+pub(super) fn chosen<'a>(upstream: &'a Upstream, context: &Context) -> Result<Option<&'a Arc<Target>>> {
+    if upstream.rules.is_empty() {
+        return Ok(None);
+    }
+    // Weights go by who asks; a visitor without a name stays with the main version, whose pages everybody may then share.
+    // Reading the identity makes the page private.
+    let known = upstream.rules.has_weights() && context.peek_identity().is_some();
+    let identity = if known { context.identity()? } else { None };
+    let sticky = identity.map(|identity| mixed(identity.person().sticky(), &upstream.name));
+    let chosen = upstream.rules.choose(&context.headers, sticky).and_then(|index| upstream.variants.get(index));
+    // A version that fails as a whole costs nobody a page while there is the main one.
+    let is_open = |target: &&Arc<Target>| target.breaker.as_ref().is_some_and(|breaker| breaker.is_open(clock::now()));
+    Ok(chosen.filter(|target| !is_open(target)))
 }
 
 /// Another choice for each upstream, or the same people would get every canary. (FNV-1a, which stays the same on every

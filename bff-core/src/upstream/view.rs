@@ -65,6 +65,7 @@ impl Shared {
 
     /// Brings the metrics of the protections up to this moment; called when they are read.
     pub fn measure(&self) {
+        self.metrics.kept(self.store.weight(), self.store.second_level());
         let now = clock::now();
         for upstream in self.registered() {
             for target in std::iter::once(&upstream.main).chain(&upstream.variants) {

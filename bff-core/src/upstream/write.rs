@@ -55,7 +55,7 @@ pub(super) async fn write(
     ended.unwrap_or_else(|_| Err(Error::internal("a write panicked"))).map_err(Error::of_write)
 }
 
-fn invalidate(upstream: &Upstream, identity: Option<Fingerprint>, others: &'static [&'static str]) {
+pub(super) fn invalidate(upstream: &Upstream, identity: Option<Fingerprint>, others: &'static [&'static str]) {
     let Some(identity) = identity else { return };
     upstream.shared.store.written(&upstream.name, identity);
     for other in others {

@@ -5,5 +5,7 @@
 
 mod commands;
 mod log;
+#[cfg(target_os = "linux")]
+mod passing;
 mod program;
 mod signals;

@@ -126,6 +126,15 @@ impl Process {
         assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
     }
 
+    /// KiB of memory that it has now, and the most it has ever had.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let value = |key| status.lines().find_map(|line: &str| line.strip_prefix(key)).unwrap();
+        let kib = |key| value(key).trim_end_matches("kB").trim().parse().unwrap();
+        (kib("VmRSS:"), kib("VmHWM:"))
+    }
+
     /// Everything it said, and how it ended.
     pub(crate) async fn ended(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         let status = within(self.child.wait()).await.unwrap();

@@ -28,7 +28,7 @@ pub(super) async fn exchange(
     connection: Arc<Ending>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Aborted> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let entry = backend.log.arrived(&head, Arc::clone(&connection));
     let version = head.version;
 
@@ -59,6 +59,10 @@ pub(super) async fn exchange(
         std::future::pending::<()>().await;
     }
 
+    if faults.truncate || faults.trickle.is_some() {
+        // There is nothing to cut or to slow down in a 304.
+        head.headers.remove(header::IF_NONE_MATCH);
+    }
     let request = Request::from_parts(head, body);
     let reply = match error {
         Some(status) => failure(status, &faults),

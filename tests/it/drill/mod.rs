@@ -197,12 +197,12 @@ fn word(fault: Fault) -> &'static str {
 
 /// Asks an endpoint by its own example, as somebody who may.
 async fn ask(bff: &TestBff, endpoint: &Endpoint) -> Answer {
-    let partner = endpoint.access.roles.contains(&"partner");
+    let partner = endpoint.access.roles.iter().any(|role| role == "partner");
     let claims = Claims {
         subject: if partner { "acme-app" } else { "ada" }.to_owned(),
         tenant: partner.then(|| "acme".to_owned()),
         roles: vec![if partner { "partner" } else { "user" }.to_owned()],
-        scopes: endpoint.access.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        scopes: endpoint.access.scopes.iter().map(ToString::to_string).collect(),
         ..Claims::default()
     };
     let target = endpoint.example.to_string();

@@ -22,7 +22,7 @@ const ONE: &[(&str, &str, &str, &str)] = &[
         "[cache]\nflavour = 1",
         "cache.flavour (built in)",
         "unknown key",
-        "known here: background_refreshes, capacity, jitter",
+        "known here: background_refreshes, capacity, jitter, redis",
     ),
     ("[auth.issuer]\na = 1", "auth.issuer (built in)", "unknown key", "did you mean `issuers`?"),
     // Values of the wrong type.

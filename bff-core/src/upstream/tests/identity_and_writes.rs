@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::{ada, builder, later};
+use crate::cache::{Entry, Freshness, Keeper, Key};
 use crate::identity::Claims;
 use crate::testing::{Fault, Reply};
 
@@ -157,21 +158,19 @@ async fn a_flood_of_keys_stays_inside_the_bound() {
         &crate::cache::CacheSettings { capacity: bytesize::ByteSize::mib(1), ..Default::default() },
         Arc::default(),
     )
+    .unwrap()
     .store
     .clone();
-    let freshness = crate::cache::Freshness {
-        storable: true,
-        private: false,
-        no_store: false,
-        remaining: Some(Duration::from_secs(60)),
-        age: Duration::ZERO,
-        while_revalidate: Duration::ZERO,
-        if_error: Duration::ZERO,
-    };
+    let mut headers = HeaderMap::new();
+    headers.insert("cache-control", http::HeaderValue::from_static("max-age=60"));
+    let keeper = Keeper { shared: true, ..Keeper::default() };
+    let (status, body) = (http::StatusCode::OK, bytes::Bytes::from(vec![0; 500]));
+    let freshness = Freshness::read(status, &headers, &keeper, crate::clock::wall(), Duration::ZERO);
     let upstream: Arc<str> = "weather".into();
     for number in 0..20_000 {
-        let key = crate::cache::Key::shared(&upstream, &format!("/{number}"), &[], &HeaderMap::new());
-        store.keep(&key, &bytes::Bytes::from(vec![0; 500]), &freshness, crate::clock::now());
+        let key = Key::shared(&upstream, &format!("/{number}"), &[], &HeaderMap::new());
+        let entry = Entry::new(status, &headers, body.clone(), &freshness, crate::clock::now(), 0.0, |_| true);
+        store.keep(&key, &Arc::new(entry));
     }
     assert!(store.weight() <= 1024 * 1024, "{}", store.weight());
     assert!(store.weight() > 256 * 1024, "{}", store.weight());

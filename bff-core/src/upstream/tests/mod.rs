@@ -1,9 +1,11 @@
 //! The outbound stack as a page sees it: store, flights, stale data, identities, writes. On paused time.
 
 mod balance;
+mod confirmation;
 mod hedge;
 mod identity_and_writes;
 mod overload;
+mod passing;
 mod protections;
 mod reviewed;
 mod versions;

@@ -17,10 +17,26 @@ const ROOF: u8 = 3;
 
 /// The floors, from the roof down. On the roof and on floor 0 modules know their neighbours.
 const FLOORS: &[(u8, &[&str])] = &[
-    (ROOF, &["lib", "bff", "routes", "config", "serve", "cli", "testing", "openapi", "manage", "registry", "console"]),
+    (
+        ROOF,
+        &[
+            "lib",
+            "bff",
+            "routes",
+            "config",
+            "serve",
+            "cli",
+            "testing",
+            "openapi",
+            "manage",
+            "registry",
+            "console",
+            "passthrough",
+        ],
+    ),
     (2, &["edge", "upstream"]),
     (1, &["auth", "cache", "compose", "limit", "resilience"]),
-    (0, &["error", "context", "identity", "body", "clock", "fetched", "layer", "settings", "telemetry"]),
+    (0, &["error", "context", "identity", "body", "clock", "fetched", "hop_by_hop", "layer", "settings", "telemetry"]),
 ];
 
 /// The floor of a top-level module.

@@ -1,0 +1,3 @@
+//! The edge as a client sees it.
+
+mod whole;

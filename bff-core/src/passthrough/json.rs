@@ -1,0 +1,214 @@
+//! Leaving fields out of JSON, and giving them other names.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::settings::JsonSettings;
+
+/// Deeper nesting under a rule is not looked into: no honest answer has it, and each level is a call on the stack.
+const DEEPEST: usize = 64;
+
+/// What is kept of an object, and under which names; one node for each field that a rule names.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    fields: Vec<Field>,
+    /// Without a list of what is allowed, everything is.
+    all: bool,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    renamed: Option<String>,
+    allowed: bool,
+    denied: bool,
+    below: Vec<Field>,
+}
+
+impl Rules {
+    /// The rules of a route; `None` where nothing is filtered.
+    pub(super) fn new(settings: &JsonSettings) -> Option<Self> {
+        if settings.is_empty() {
+            return None;
+        }
+        let mut fields = Vec::new();
+        for path in &settings.allow {
+            change(&mut fields, path, |field| field.allowed = true);
+        }
+        for path in &settings.deny {
+            change(&mut fields, path, |field| field.denied = true);
+        }
+        for (path, name) in &settings.rename {
+            change(&mut fields, path, |field| field.renamed = Some(name.clone()));
+        }
+        Some(Self { fields, all: settings.allow.is_empty() })
+    }
+
+    /// What is left of a document, in its order; numbers and texts are as they were written.
+    ///
+    /// Arrays are looked through: a rule holds for each element. Where a rule leads into a field that is no object, there
+    /// is nothing that the rule allows, so that the field is left out, unless it is allowed as a whole or null.
+    ///
+    /// # Errors
+    /// When it is no JSON, or nothing of it may be seen.
+    pub(super) fn apply(&self, document: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+        let mut out = Vec::with_capacity(document.len());
+        let document: &RawValue = serde_json::from_slice(document)?;
+        if !write(document, &self.fields, self.all, 0, &mut out)? {
+            return Err(serde_json::Error::custom("nothing in it may be passed on"));
+        }
+        Ok(out)
+    }
+}
+
+/// Changes the node at the end of a dotted path, made where it is not there yet.
+fn change(fields: &mut Vec<Field>, path: &str, change_it: impl FnOnce(&mut Field)) {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let index = fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
+        let name = name.to_owned();
+        fields.push(Field { name, renamed: None, allowed: false, denied: false, below: Vec::new() });
+        fields.len() - 1
+    });
+    let Some(field) = fields.get_mut(index) else { return };
+    match rest {
+        Some(rest) => change(&mut field.below, rest, change_it),
+        None => change_it(field),
+    }
+}
+
+/// Writes what may be seen of `value`; false for nothing.
+fn write(
+    value: &RawValue,
+    rules: &[Field],
+    all: bool,
+    depth: usize,
+    out: &mut Vec<u8>,
+) -> Result<bool, serde_json::Error> {
+    if depth > DEEPEST {
+        return Err(serde_json::Error::custom("too deep"));
+    }
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'{') => write_object(text, rules, all, depth, out)?,
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            out.push(b'[');
+            for item in items {
+                let before = separate(out, b'[');
+                if !write(item, rules, all, depth + 1, out)? {
+                    out.truncate(before);
+                }
+            }
+            out.push(b']');
+        }
+        Some(b'n') => out.extend_from_slice(text.as_bytes()),
+        _ if all => out.extend_from_slice(text.as_bytes()),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn write_object(
+    text: &str,
+    rules: &[Field],
+    all: bool,
+    depth: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
+    let Members(members) = serde_json::from_str(text)?;
+    out.push(b'{');
+    for (name, value) in &members {
+        let rule = rules.iter().find(|rule| rule.name == *name.0);
+        let whole = all || rule.is_some_and(|rule| rule.allowed);
+        let below = rule.map_or(&[][..], |rule| &rule.below);
+        let is_gone = rule.is_some_and(|rule| rule.denied) || (!whole && below.is_empty());
+        if is_gone || is_displaced(&name.0, rules, &members) {
+            continue;
+        }
+        let before = separate(out, b'{');
+        let shown = rule.and_then(|rule| rule.renamed.as_deref()).unwrap_or(&name.0);
+        serde_json::to_writer(&mut *out, shown)?;
+        out.push(b':');
+        if below.is_empty() {
+            out.extend_from_slice(value.get().as_bytes());
+        } else if !write(value, below, whole, depth + 1, out)? {
+            out.truncate(before);
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Whether another field, which is there, gets this field's name: one object must not have two of one name.
+fn is_displaced(name: &str, rules: &[Field], members: &[(Name<'_>, &RawValue)]) -> bool {
+    let keeps_name = rules.iter().all(|rule| rule.name != name || rule.renamed.is_none());
+    let mut others = rules.iter().filter(|rule| rule.renamed.as_deref() == Some(name) && !rule.denied);
+    keeps_name && others.any(|rule| members.iter().any(|(member, _)| *member.0 == rule.name))
+}
+
+/// A comma behind what is there already; gives the length before it.
+fn separate(out: &mut Vec<u8>, open: u8) -> usize {
+    let before = out.len();
+    if out.last() != Some(&open) {
+        out.push(b',');
+    }
+    before
+}
+
+/// The members of an object in their order, those of the same name too.
+struct Members<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+/// Without escapes, so that no way to write a name gets around a rule.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}

@@ -1,0 +1,386 @@
+//! The cache of routes: an HTTP cache (RFC 9111) between a client and the upstream that it is passed on to.
+//!
+//! It stands in front of the outbound stack, because it works on requests and answers as they are; what is asked of the
+//! upstream goes down the stack like everything else.
+//!
+//! - An answer that may be kept is read whole before it is handed out, so that all who ask the same meanwhile get it, and
+//!   so that one that breaks off is no answer. One that may not be kept, or is too large, streams to whoever asked first;
+//!   the others then ask for themselves, all at once.
+//! - A request with credentials is never answered together with another, and its answer is kept only where that says so
+//!   (RFC 9111 §3.5). With an identity of ours the answer belongs to that identity.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_LOCATION, COOKIE, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, LOCATION, RANGE};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+
+use super::fill::{Fill, Filled, Flown};
+use super::store::upstream_failed;
+use super::variant::chosen;
+use super::{Client, Passing};
+use crate::body::Body;
+use crate::cache::{CacheStatus, Entry, Flight, Key, Lookup, Selected, Why, Wishes, is_known};
+use crate::clock::{self, Instant};
+use crate::context::CallOutcome;
+use crate::error::{Error, Kind, Result};
+
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Answers from what is kept, or asks.
+pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passing) -> Result<Response<Body>> {
+    let started = clock::now();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD) && request.body().is_end_stream();
+    if !reads {
+        return forward(client, request, how, Why::Method).await;
+    }
+    let wishes = Wishes::read(request.headers());
+    if wishes.no_store {
+        return forward(client, request, how, Why::Request).await;
+    }
+    // These guard against a change that only the origin knows of (RFC 9110 §13.1.1).
+    if [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name)) {
+        return forward(client, request, how, Why::Bypass).await;
+    }
+    let primary = key(client, &request, how)?;
+    let Selected { key, lookup, varies } = client.upstream.shared.store.select(&primary, request.headers()).await;
+    let (head, _) = request.into_parts();
+    let asked = Asked { client, how, head, wishes, primary, key, started };
+    let (known, why) = match lookup {
+        Lookup::Fresh(entry) if asked.suits(&entry) => return Ok(asked.hit(&entry, CallOutcome::Hit, None)),
+        Lookup::Revalidate(entry) if asked.suits(&entry) => {
+            asked.refresh(&entry);
+            return Ok(asked.hit(&entry, CallOutcome::Revalidating, Some("refreshing")));
+        }
+        Lookup::Revalidate(entry) | Lookup::Expired(entry) if asked.suits_past_its_time(&entry) => {
+            return Ok(asked.hit(&entry, CallOutcome::Hit, Some("max-stale")));
+        }
+        Lookup::Fresh(entry) => (Some(entry), Why::Request),
+        Lookup::Revalidate(entry) | Lookup::Expired(entry) => (Some(entry), Why::Stale),
+        Lookup::Miss if varies => (None, Why::VaryMiss),
+        Lookup::Miss => (None, Why::UriMiss),
+    };
+    if asked.wishes.only_if_cached {
+        return Err(Error::new(Kind::NotKept));
+    }
+    if asked.head.method == Method::HEAD {
+        return asked.head(known, why).await;
+    }
+    if known.is_none() && asked.head.headers.contains_key(RANGE) {
+        // A part is not kept, and asking for the whole would cost more than was asked for.
+        return forward(client, asked.request(), how, Why::Partial).await;
+    }
+    asked.get(known, why).await
+}
+
+/// Passes on what the store has no part in. A change that succeeded makes old what is kept of it.
+async fn forward(client: &Client, request: Request<Body>, how: &Passing, why: Why) -> Result<Response<Body>> {
+    let change = Change::of(client, &request, how);
+    let mut response = client.within(how, change.is_none(), client.forward(request, how)).await?;
+    if let Some(change) = change {
+        change.happened(&response);
+    }
+    CacheStatus::Forwarded { why, status: None, stored: false, collapsed: false }.append_to(response.headers_mut());
+    Ok(response)
+}
+
+/// A request that may change something, and what its target is.
+pub(super) struct Change<'a> {
+    client: &'a Client,
+    how: &'a Passing,
+    host: String,
+    target: Uri,
+}
+
+impl<'a> Change<'a> {
+    /// `None` for a safe request.
+    pub(super) fn of(client: &'a Client, request: &Request<Body>, how: &'a Passing) -> Option<Self> {
+        if request.method().is_safe() {
+            return None;
+        }
+        Some(Self { client, how, host: host(request.headers()).to_owned(), target: request.uri().clone() })
+    }
+
+    /// RFC 9111 §4.4: an answer that is no error makes its target old, and what it names in `Location` and
+    /// `Content-Location`, unless that is another origin's.
+    pub(super) fn happened(self, response: &Response<Body>) {
+        if !(response.status().is_success() || response.status().is_redirection()) {
+            return;
+        }
+        self.write_over(self.target.path_and_query().map_or("/", |target| target.as_str()));
+        for name in [LOCATION, CONTENT_LOCATION] {
+            let named = response.headers().get(name).and_then(|value| self.resolve(value.to_str().ok()?));
+            if let Some(named) = named {
+                self.write_over(&named);
+            }
+        }
+    }
+
+    fn write_over(&self, target: &str) {
+        let Client { upstream, .. } = self.client;
+        let versions = upstream.variants.iter().filter_map(|target| target.variant.as_deref());
+        let flavour = Some(&*self.how.flavour).filter(|flavour| !flavour.is_empty());
+        for identity in [None].into_iter().chain(self.how.identity.as_deref().map(Some)) {
+            let key = Key::passed(identity, &upstream.name, &self.host, target);
+            let flavoured = flavour.map(|flavour| key.clone().of_variant(flavour));
+            for key in [key].into_iter().chain(flavoured) {
+                for version in versions.clone() {
+                    upstream.shared.store.write_over(&key.clone().of_variant(version));
+                }
+                upstream.shared.store.write_over(&key);
+            }
+        }
+    }
+
+    /// The path and query of a reference, if it names something of the same origin (RFC 3986 §5.2).
+    fn resolve(&self, reference: &str) -> Option<String> {
+        let base = url::Url::parse(&format!("http://{}{}", self.host, self.target.path_and_query()?)).ok()?;
+        let named = base.join(reference).ok()?;
+        let own = base.host_str() == named.host_str();
+        own.then(|| named[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+    }
+}
+
+/// The whole target, as the client named it, in the words of the upstream's paths; of the version that is asked.
+fn key(client: &Client, request: &Request<Body>, how: &Passing) -> Result<Key> {
+    let upstream = &client.upstream;
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let key = Key::passed(how.identity.as_deref(), &upstream.name, host(request.headers()), target);
+    // What a route adds to its requests may change the answers.
+    let key = if how.flavour.is_empty() { key } else { key.of_variant(&how.flavour) };
+    Ok(match chosen(upstream, &how.context)?.and_then(|target| target.variant.as_deref()) {
+        Some(variant) => key.of_variant(variant),
+        None => key,
+    })
+}
+
+/// The host that the client named. Anything an upstream may make of it is in the key.
+fn host(headers: &HeaderMap) -> &str {
+    let named = headers.get(X_FORWARDED_HOST).or_else(|| headers.get(HOST));
+    let named = named.and_then(|host| host.to_str().ok()).filter(|host| host.parse::<Authority>().is_ok());
+    named.unwrap_or_default()
+}
+
+/// A GET or HEAD whose answer may be kept.
+struct Asked<'a> {
+    client: &'a Client,
+    how: &'a Passing,
+    head: Parts,
+    wishes: Wishes,
+    primary: Key,
+    key: Key,
+    started: Instant,
+}
+
+impl Asked<'_> {
+    /// Whether the client is content with an entry inside its time (RFC 9111 §5.2.1).
+    fn suits(&self, entry: &Entry) -> bool {
+        let Wishes { no_cache, max_age, min_fresh, .. } = self.wishes;
+        !no_cache
+            && max_age.is_none_or(|most| entry.age() <= Duration::from_secs(most))
+            && min_fresh.is_none_or(|least| entry.remaining() >= Duration::from_secs(least))
+    }
+
+    /// Whether the client is content with one past its time, and may be.
+    fn suits_past_its_time(&self, entry: &Entry) -> bool {
+        let Some(limit) = self.wishes.max_stale else { return false };
+        !entry.never_stale && self.suits(entry) && entry.overdue() <= Duration::from_secs(limit)
+    }
+
+    /// Whether it may stand in for what could not be had.
+    fn stands_in(&self, entry: &Entry, error: &Error) -> bool {
+        let disconnected = matches!(error.kind(), Kind::Unreachable | Kind::CircuitOpen | Kind::Timeout);
+        let usable = entry.usable_on_error() || (disconnected && entry.usable_when_disconnected());
+        usable && !self.wishes.no_cache && upstream_failed(error).is_some()
+    }
+
+    fn hit(&self, entry: &Entry, outcome: CallOutcome, detail: Option<&'static str>) -> Response<Body> {
+        self.count(outcome);
+        let mut response = self.answer(entry);
+        CacheStatus::Hit { ttl: ttl(entry), detail }.append_to(response.headers_mut());
+        response
+    }
+
+    fn answer(&self, entry: &Entry) -> Response<Body> {
+        entry.answer(&self.head.method, &self.head.headers).map(Body::Bytes)
+    }
+
+    fn count(&self, outcome: CallOutcome) {
+        let upstream = &self.client.upstream;
+        upstream.shared.metrics.call(&upstream.name, outcome, None, clock::now() - self.started);
+    }
+
+    /// A HEAD goes to the upstream as it is. What it says of a kept GET updates that, or makes it old (RFC 9111 §4.3.5).
+    async fn head(self, known: Option<Arc<Entry>>, why: Why) -> Result<Response<Body>> {
+        let fill = self.fill(known.clone());
+        let answer = self.client.forward(self.request(), self.how);
+        let mut response = self.client.within(self.how, true, answer).await?;
+        if let Some(known) = known.filter(|_| response.status() == StatusCode::OK) {
+            fill.told_by_head(&known, &response);
+        }
+        CacheStatus::Forwarded { why, status: None, stored: false, collapsed: false }.append_to(response.headers_mut());
+        Ok(response)
+    }
+
+    async fn get(self, known: Option<Arc<Entry>>, why: Why) -> Result<Response<Body>> {
+        let fill = self.fill(known.clone());
+        let alone = fill.credentials;
+        let mut joined = false;
+        let flown = self.client.within(self.how, true, async {
+            if alone {
+                return fill.run().await;
+            }
+            let (flight, with_others) = board(fill, &self.primary, &self.key);
+            joined = with_others;
+            flight.await
+        });
+        let flown = match flown.await {
+            // Made for a request that said something else in a header that the answer turned out to vary on; or there was only
+            // one, and somebody else has it.
+            Ok(Filled::Kept { ref entry, .. }) if joined && !self.is_meant(entry).await => {
+                self.alone(known.clone()).await
+            }
+            Ok(Filled::Alone { ref response, status }) if joined && !is_failure(status) && response.is_taken() => {
+                self.alone(known.clone()).await
+            }
+            flown => flown,
+        };
+        match flown {
+            Ok(Filled::Kept { entry, confirmed, stored }) => Ok(self.brought(&entry, why, confirmed, stored, joined)),
+            Ok(Filled::Alone { status, response }) => {
+                if let Some(known) = known.filter(|known| is_failure(status) && known.usable_on_error())
+                    && !self.wishes.no_cache
+                {
+                    return Ok(self.hit(&known, CallOutcome::Stale, Some("upstream_error")));
+                }
+                let response = match response.take() {
+                    Some(response) => response,
+                    // A failure that somebody else was told.
+                    None => {
+                        let answer = self.client.forward(self.request(), self.how);
+                        self.client.within(self.how, true, answer).await?
+                    }
+                };
+                Ok(self.passed(response, why, joined))
+            }
+            Err(error) => match known {
+                Some(known) if self.stands_in(&known, &error) => {
+                    tracing::debug!(%error, upstream = %self.client.upstream.name, "serving stale");
+                    let detail = error.reason().map_or("failed", crate::error::Reason::as_str);
+                    Ok(self.hit(&known, CallOutcome::Stale, Some(detail)))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// An answer that was just brought, or confirmed, and is kept.
+    fn brought(
+        &self,
+        entry: &Entry,
+        why: Why,
+        confirmed: Option<StatusCode>,
+        stored: bool,
+        collapsed: bool,
+    ) -> Response<Body> {
+        let mut response = self.answer(entry);
+        if collapsed {
+            self.count(CallOutcome::Collapsed);
+        } else if confirmed.is_none() {
+            // It comes from the upstream, to this request: its age is what that says.
+            match entry.headers.get(http::header::AGE) {
+                Some(age) => response.headers_mut().insert(http::header::AGE, age.clone()),
+                None => response.headers_mut().remove(http::header::AGE),
+            };
+        }
+        CacheStatus::Forwarded { why, status: confirmed, stored, collapsed }.append_to(response.headers_mut());
+        response
+    }
+
+    /// An answer that is not kept: as it comes, but for what the client has already.
+    fn passed(&self, mut response: Response<Body>, why: Why, collapsed: bool) -> Response<Body> {
+        let status = Some(response.status());
+        let known = response.status() == StatusCode::OK && is_known(response.headers(), &self.head.headers);
+        if known {
+            response = crate::cache::not_modified(response).map(|()| Body::empty());
+        }
+        let status = status.filter(|_| known);
+        CacheStatus::Forwarded { why, status, stored: false, collapsed }.append_to(response.headers_mut());
+        response
+    }
+
+    async fn is_meant(&self, entry: &Entry) -> bool {
+        if !entry.headers.contains_key(http::header::VARY) {
+            return true;
+        }
+        let selected = self.client.upstream.shared.store.select(&self.primary, &self.head.headers).await;
+        matches!(selected.lookup, Lookup::Fresh(own) | Lookup::Revalidate(own) | Lookup::Expired(own) if own.is(entry))
+    }
+
+    async fn alone(&self, known: Option<Arc<Entry>>) -> Flown {
+        self.client.within(self.how, true, self.fill(known).run()).await
+    }
+
+    fn fill(&self, known: Option<Arc<Entry>>) -> Fill {
+        let headers = &self.head.headers;
+        Fill {
+            client: self.client.clone(),
+            how: self.how.clone(),
+            primary: self.primary.clone(),
+            target: self.head.uri.clone(),
+            headers: headers.clone(),
+            known,
+            credentials: headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE),
+        }
+    }
+
+    /// The client's own request.
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
+        *request.headers_mut() = self.head.headers.clone();
+        request
+    }
+
+    /// Asks again behind the answer: one for each key and a bounded number of them, and none while the upstream has its
+    /// hands full.
+    fn refresh(&self, known: &Arc<Entry>) {
+        let shared = &self.client.upstream.shared;
+        let busy = self.client.upstream.main.is_busy();
+        if busy || shared.passing.is_under_way(&self.key) || shared.background.is_closed() {
+            return;
+        }
+        let Ok(permit) = shared.refreshes.clone().try_acquire_owned() else { return };
+        let fill = self.fill(Some(known.clone()));
+        let (primary, key, name) = (self.primary.clone(), self.key.clone(), self.client.upstream.name.clone());
+        shared.background.spawn(async move {
+            let _permit = permit;
+            let (flight, _) = board(fill, &primary, &key);
+            if let Err(error) = flight.await {
+                tracing::debug!(%error, upstream = %name, "refresh failed, the kept answer stays");
+            }
+        });
+    }
+}
+
+/// One call for all who ask the same and carry no credentials.
+fn board(fill: Fill, primary: &Key, key: &Key) -> (Flight<Flown>, bool) {
+    let shared = fill.client.upstream.shared.clone();
+    let not_before = shared.store.last_write(primary).max(shared.store.written_over(primary));
+    shared.passing.board(key, not_before, || fill.run())
+}
+
+/// What `stale-if-error` is for (RFC 5861 §4).
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// RFC 9211 §2.5, in whole seconds.
+fn ttl(entry: &Entry) -> i64 {
+    let left = i64::try_from(entry.remaining().as_secs()).unwrap_or(i64::MAX);
+    left - i64::try_from(entry.overdue().as_secs()).unwrap_or(0)
+}

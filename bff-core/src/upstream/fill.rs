@@ -1,0 +1,269 @@
+//! Brings an answer for the cache of routes: whole where it may be kept, streaming where it may not.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{
+    CONTENT_LENGTH, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, SET_COOKIE,
+};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Client, Passing};
+use crate::body::{Body, BodyError};
+use crate::cache::{Entry, Freshness, Keeper, Key};
+use crate::clock::{self, Instant};
+use crate::error::{Error, Kind, Result};
+
+/// The end of a call for the cache, for each of its waiters.
+pub(super) type Flown = Result<Filled>;
+
+/// What came of a call for the cache.
+#[derive(Clone, Debug)]
+pub(super) enum Filled {
+    /// It is all here.
+    Kept {
+        /// What is served now, whether or not it could be kept.
+        entry: Arc<Entry>,
+        /// The upstream had nothing to add to what was kept; the status by which it said so.
+        confirmed: Option<StatusCode>,
+        /// It is in the store.
+        stored: bool,
+    },
+    /// It streams, to one of those who wait.
+    Alone {
+        /// Its status.
+        status: StatusCode,
+        /// For whoever is first.
+        response: Handed,
+    },
+}
+
+/// A streaming answer for one of several.
+#[derive(Clone, Debug)]
+pub(super) struct Handed(Arc<Mutex<Option<Response<Body>>>>);
+
+impl Handed {
+    fn new(response: Response<Body>) -> Self {
+        Self(Arc::new(Mutex::new(Some(response))))
+    }
+
+    pub(super) fn take(&self) -> Option<Response<Body>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+/// A call whose answer may be kept.
+#[derive(Debug)]
+pub(super) struct Fill {
+    pub(super) client: Client,
+    pub(super) how: Passing,
+    pub(super) primary: Key,
+    pub(super) target: Uri,
+    /// What the request says, for the upstream and for what the answer varies on.
+    pub(super) headers: HeaderMap,
+    /// What is kept, and would do if the upstream confirms it.
+    pub(super) known: Option<Arc<Entry>>,
+    /// The request says who asks.
+    pub(super) credentials: bool,
+}
+
+impl Fill {
+    pub(super) async fn run(self) -> Flown {
+        let asked = clock::now();
+        let response = self.client.forward(self.request(self.known.as_deref()), &self.how).await?;
+        match &self.known {
+            Some(known) if response.status() == StatusCode::NOT_MODIFIED => {
+                if known.is_confirmed_by(response.headers()) {
+                    return Ok(self.confirmed(known, response.headers(), asked));
+                }
+                // It speaks of something that is not kept (RFC 9111 §4.3.3): asked once more, without a condition.
+                let asked = clock::now();
+                let response = self.client.forward(self.request(None), &self.how).await?;
+                self.arrived(response, asked).await
+            }
+            _ => self.arrived(response, asked).await,
+        }
+    }
+
+    /// The request for the upstream: conditions and ranges are ours to answer, once the whole is here.
+    fn request(&self, known: Option<&Entry>) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = self.target.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
+            headers.remove(name);
+        }
+        if let Some(known) = known {
+            known.ask_for_confirmation(headers);
+        }
+        request
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            shared: self.how.identity.is_none(),
+            credentials: self.credentials,
+            passing: true,
+            overrides: self.client.upstream.settings.cache,
+        }
+    }
+
+    fn freshness(&self, status: StatusCode, headers: &HeaderMap, asked: Instant) -> Freshness {
+        Freshness::read(status, headers, &self.keeper(), clock::wall(), clock::now().duration_since(asked))
+    }
+
+    fn entry(&self, status: StatusCode, headers: &HeaderMap, body: Bytes, asked: Instant) -> (Arc<Entry>, bool) {
+        let store = &self.client.upstream.shared.store;
+        let freshness = self.freshness(status, headers, asked);
+        // A cookie that is set for one client is never handed to another, whatever is said of the rest.
+        let keeps = |name: &HeaderName| *name != SET_COOKIE;
+        let entry = Arc::new(Entry::new(status, headers, body, &freshness, asked, store.cut(), keeps));
+        if freshness.storable {
+            store.keep_varied(&self.primary, &self.headers, &entry);
+        } else {
+            store.supersede_varied(&self.primary, &self.headers, asked);
+        }
+        (entry, freshness.storable)
+    }
+
+    fn confirmed(&self, known: &Entry, headers: &HeaderMap, asked: Instant) -> Filled {
+        let (headers, body) = (known.updated_headers(headers), known.body.clone());
+        let (entry, stored) = self.entry(known.status, &headers, body, asked);
+        Filled::Kept { entry, confirmed: Some(StatusCode::NOT_MODIFIED), stored }
+    }
+
+    /// RFC 9111 §4.3.5: a HEAD that describes what is kept makes that as new as itself; one that describes something else
+    /// makes it old.
+    pub(super) fn told_by_head(&self, known: &Entry, response: &Response<Body>) {
+        let told = response.headers();
+        let agrees = [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
+            .iter()
+            .all(|name| told.get(name).is_none_or(|value| known.headers.get(name).is_none_or(|own| own == value)));
+        if agrees {
+            self.entry(known.status, &known.updated_headers(told), known.body.clone(), clock::now());
+        } else {
+            self.client.upstream.shared.store.supersede_varied(&self.primary, &self.headers, clock::now());
+        }
+    }
+
+    async fn arrived(self, response: Response<Body>, asked: Instant) -> Flown {
+        let store = &self.client.upstream.shared.store;
+        let status = response.status();
+        let announced = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let storable = self.freshness(status, response.headers(), asked).storable;
+        let fits = storable && announced.is_none_or(|length| store.has_room_for(length));
+        let Some(room) = fits.then(|| Room::reserve(&self.client, announced.unwrap_or_default())).flatten() else {
+            // A failure says nothing of what is kept; any other answer is newer than that.
+            if !status.is_server_error() {
+                store.supersede_varied(&self.primary, &self.headers, asked);
+            }
+            return Ok(Filled::Alone { status, response: Handed::new(response) });
+        };
+        let (head, body) = response.into_parts();
+        match read(body, announced, room, &self.client).await? {
+            Read::Whole(body) => {
+                let (entry, stored) = self.entry(status, &head.headers, body, asked);
+                Ok(Filled::Kept { entry, confirmed: None, stored })
+            }
+            Read::TooMuch(body) => {
+                let response = Response::from_parts(head, body);
+                Ok(Filled::Alone { status, response: Handed::new(response) })
+            }
+        }
+    }
+}
+
+/// Memory for answers that are being read, in KiB. All together take a part of what the store may hold, however many
+/// questions there are.
+struct Room(OwnedSemaphorePermit);
+
+impl Room {
+    const STEP: usize = 64 * 1024;
+
+    /// `None` where there is none left.
+    fn reserve(client: &Client, bytes: usize) -> Option<Self> {
+        let kib = u32::try_from(bytes.max(Self::STEP).div_ceil(1024)).ok()?;
+        client.upstream.shared.room.clone().try_acquire_many_owned(kib).ok().map(Self)
+    }
+
+    fn holds(&self, bytes: usize) -> bool {
+        self.0.num_permits() * 1024 >= bytes
+    }
+
+    fn grow(&mut self, client: &Client, bytes: usize) -> bool {
+        if self.holds(bytes) {
+            return true;
+        }
+        // Twice as much as there is, so that it does not grow for each piece.
+        let missing = (self.0.num_permits() * 1024).max(bytes - self.0.num_permits() * 1024);
+        match Self::reserve(client, missing) {
+            Some(more) => {
+                self.0.merge(more.0);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+enum Read {
+    Whole(Bytes),
+    /// More than may be kept: what was read, and the rest of it.
+    TooMuch(Body),
+}
+
+async fn read(mut body: Body, announced: Option<usize>, mut room: Room, client: &Client) -> Result<Read> {
+    let store = &client.upstream.shared.store;
+    let mut read = Vec::with_capacity(announced.unwrap_or_default());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(error, client))?;
+        // Trailers are not kept, as RFC 9111 §3.1 allows.
+        let Ok(data) = frame.into_data() else { continue };
+        let total = read.len() + data.len();
+        if !store.has_room_for(total) || !room.grow(client, total) {
+            return Ok(Read::TooMuch(Body::stream(Resumed { before: vec![data, read.into()], rest: body })));
+        }
+        read.extend_from_slice(&data);
+    }
+    // What is kept weighs what it takes.
+    read.shrink_to_fit();
+    Ok(Read::Whole(read.into()))
+}
+
+fn broken(error: BodyError, client: &Client) -> Error {
+    let error = match error.downcast::<Error>() {
+        Ok(known) => *known,
+        Err(other) => Error::new(Kind::Unreachable).caused_by(other),
+    };
+    error.from_upstream(client.upstream.name.clone())
+}
+
+/// What was read of a body, the last piece first, and then the rest.
+struct Resumed {
+    before: Vec<Bytes>,
+    rest: Body,
+}
+
+impl http_body::Body for Resumed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        task: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        match this.before.pop() {
+            Some(piece) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece)))),
+            None => std::pin::Pin::new(&mut this.rest).poll_frame(task),
+        }
+    }
+}
