@@ -34,21 +34,27 @@ pub(crate) struct Options {
     delays: Vec<u64>,
 }
 
+/// By everybody, for longer than anything is measured.
+const KEPT: &str = "public, max-age=3600";
+
 struct Backend {
     cache_control: HeaderValue,
     delays: Vec<Duration>,
     calls: AtomicU64,
     issuer: Issuer,
+    /// What routes pass on: the three answers in one.
+    passed: Bytes,
 }
 
 /// Listens until it is killed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let backend = Arc::new(Backend {
-        cache_control: HeaderValue::from_static(if options.cacheable { "public, max-age=3600" } else { "no-store" }),
+        cache_control: HeaderValue::from_static(if options.cacheable { KEPT } else { "no-store" }),
         delays: options.delays.iter().copied().map(Duration::from_millis).collect(),
         calls: AtomicU64::new(0),
         issuer: Issuer::new()?,
+        passed: format!(r#"{{"product":{PRODUCT},"price":{PRICE},"reviews":{REVIEWS}}}"#).into(),
     });
     runtime.block_on(async {
         let listener = TcpListener::bind(options.listen).await?;
@@ -78,6 +84,12 @@ impl Backend {
                 return self.json(Bytes::from_static(document.as_bytes()));
             }
         }
+        for (prefix, cache_control) in [("/passed/", "no-store"), ("/kept/", KEPT)] {
+            if path.starts_with(prefix) {
+                self.calls.fetch_add(1, Ordering::Relaxed);
+                return json(self.passed.clone(), HeaderValue::from_static(cache_control));
+            }
+        }
         match path {
             "/keys" => self.json(self.issuer.key_set().into()),
             "/tokens" => self.json(self.issuer.tokens().into()),
@@ -91,9 +103,13 @@ impl Backend {
     }
 
     fn json(&self, body: Bytes) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(body));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response.headers_mut().insert(CACHE_CONTROL, self.cache_control.clone());
-        response
+        json(body, self.cache_control.clone())
     }
+}
+
+fn json(body: Bytes, cache_control: HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, cache_control);
+    response
 }

@@ -2,6 +2,7 @@
 
 use bff_core::auth::IssuerSettings;
 use bff_core::config::Settings;
+use bff_core::passthrough::RouteSettings;
 use bff_core::serve::{Listeners, serve, shutdown_signal};
 use bff_core::upstream::{Client, Tcp, UpstreamSettings};
 use bff_core::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes, telemetry};
@@ -45,6 +46,22 @@ client!(
     Opinions.about("/reviews/{}") -> Reviews
 );
 
+/// What the framework is told.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    /// Keeps the whole page, not only its parts.
+    #[arg(long)]
+    whole: bool,
+    /// Passes two paths on to the backend: `/passed/`, and `/kept/` whose answers are kept.
+    #[arg(long)]
+    routes: bool,
+}
+
+/// The upstream of the routes.
+const FILES: &str = "files";
+
 bff_core::upstreams! {
     /// The three backends.
     struct Upstreams {
@@ -74,13 +91,23 @@ async fn product_page(page: Composer, up: Upstreams, Path(id): Path<String>) -> 
 }
 
 /// Listens until it is told to stop.
-pub(crate) async fn run(server: &Server) -> Result<()> {
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let server = &options.server;
     let mut settings = Settings::default();
     settings.server.listen = server.listen;
     settings.server.management.set_port(0);
+    let upstream = UpstreamSettings { url: format!("http://{}", server.backend), ..UpstreamSettings::default() };
     for name in ["catalog", "pricing", "opinions"] {
-        let own = UpstreamSettings { url: format!("http://{}", server.backend), ..UpstreamSettings::default() };
-        settings.upstreams.insert(name.to_owned(), own);
+        settings.upstreams.insert(name.to_owned(), upstream.clone());
+    }
+    if options.routes {
+        settings.upstreams.insert(FILES.to_owned(), upstream);
+        for (name, cache) in [("passed", false), ("kept", true)] {
+            let (path, upstream) = (format!("/{name}/*"), FILES.to_owned());
+            settings
+                .routes
+                .insert(name.to_owned(), RouteSettings { path, upstream, cache, ..RouteSettings::default() });
+        }
     }
     if server.auth {
         let issuer = IssuerSettings {
@@ -93,6 +120,7 @@ pub(crate) async fn run(server: &Server) -> Result<()> {
     }
     telemetry::log_to_stdout(&settings.log);
     let policy = if server.auth { Policy::user() } else { Policy::public() };
+    let policy = if options.whole { policy.cached() } else { policy };
     let bff = Bff::<Upstreams>::new("bench", env!("CARGO_PKG_VERSION")).page(routes!(product_page), policy);
     if let Some(mistake) = bff.check(&settings).first() {
         return Err(mistake.to_string().into());

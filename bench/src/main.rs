@@ -34,7 +34,7 @@ enum Command {
     /// The backends of the page: static answers, as cheap as can be.
     Backend(backend::Options),
     /// The page, made with the framework.
-    Framework(Server),
+    Framework(framework::Options),
     /// The same page, made with axum and reqwest by hand.
     Handwritten(Server),
     /// A handler that returns a constant, and writes the same log line.
@@ -73,7 +73,7 @@ struct Server {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Backend(options) => backend::run(&options),
-        Command::Framework(server) => listen::runtime().and_then(|runtime| runtime.block_on(framework::run(&server))),
+        Command::Framework(options) => listen::runtime().and_then(|runtime| runtime.block_on(framework::run(&options))),
         Command::Handwritten(server) => {
             listen::runtime().and_then(|runtime| runtime.block_on(handwritten::run(server)))
         }

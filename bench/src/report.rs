@@ -20,21 +20,29 @@ enum Column {
 /// The figures of every label.
 struct Figures(BTreeMap<String, Vec<Vec<f64>>>);
 
-const SERVERS: [(&str, &str); 6] = [
+const SERVERS: [(&str, &str); 11] = [
     ("framework", "framework, page of three live parts"),
     ("handwritten", "hand-written, the same page"),
     ("framework-jwt", "framework, the same page with JWT"),
     ("handwritten-jwt", "hand-written, the same page with JWT"),
     ("cached", "framework, page of three cached parts"),
+    ("whole", "framework, the same page kept whole"),
     ("constant", "axum handler that returns a constant"),
+    ("kept", "framework, route with `cache`, a hit"),
+    ("nginx-kept", "nginx, `proxy_cache`, a hit"),
+    ("passed", "framework, route"),
+    ("nginx-passed", "nginx, `proxy_pass`"),
 ];
 
 /// What is promised: the dividend, the divisor, and the most that the ratio may be.
-const RATIOS: [(&str, &str, &str, Option<f64>); 4] = [
+const RATIOS: [(&str, &str, &str, Option<f64>); 7] = [
     ("three live parts, auth off: framework / hand-written", "framework", "handwritten", Some(1.25)),
     ("with JWT: framework / hand-written without", "framework-jwt", "handwritten", Some(1.4)),
     ("with JWT: framework / hand-written with JWT", "framework-jwt", "handwritten-jwt", None),
     ("three cached parts: framework / constant", "cached", "constant", Some(3.0)),
+    ("whole page kept: framework / constant", "whole", "constant", Some(1.5)),
+    ("route, a hit: framework / nginx", "kept", "nginx-kept", Some(1.3)),
+    ("route, passed on: framework / nginx", "passed", "nginx-passed", Some(1.6)),
 ];
 
 /// Prints the tables as markdown.

@@ -17,6 +17,7 @@ mod drill;
 mod edge;
 mod fleet;
 mod flood;
+mod http_cache;
 mod identity;
 mod page;
 mod protections;

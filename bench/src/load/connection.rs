@@ -63,10 +63,10 @@ impl Connection {
     }
 }
 
-/// hyper, which all the servers here are made with, writes names in lower case.
+/// hyper writes names in lower case, nginx does not.
 fn length(head: &[u8]) -> Result<usize> {
-    const NAME: &[u8] = b"\r\ncontent-length: ";
-    let at = find(head, NAME).ok_or("an answer without a length")? + NAME.len();
+    const NAMES: [&[u8]; 2] = [b"\r\ncontent-length: ", b"\r\nContent-Length: "];
+    let at = NAMES.iter().find_map(|name| Some(find(head, name)? + name.len())).ok_or("an answer without a length")?;
     let digits = head.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
     Ok(digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0')))
 }

@@ -223,7 +223,8 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 let passage = passage.clone();
                 async move { passage.pass(request).await }
             });
-            Ok(edge::door(handler, &door(terms, own.access(), Criticality::Normal, false)))
+            // With its state, so that its layers are laid once and not for each request.
+            Ok(edge::door(handler, &door(terms, own.access(), Criticality::Normal, false)).with_state::<()>(()))
         });
         let passing: Vec<_> = passing.collect::<Result<_>>()?;
         let unmatched = plain("unmatched", "", any(no_such_route));

@@ -162,10 +162,13 @@ impl Wishes {
             b"no-store" => self.no_store = true,
             b"no-cache" => self.no_cache = true,
             b"only-if-cached" => self.only_if_cached = true,
-            b"max-age" => self.max_age = Some(number.unwrap_or(0)),
-            b"min-fresh" => self.min_fresh = Some(number.unwrap_or(FOREVER)),
+            // Of two the first counts (RFC 9111 §4.2.1).
+            b"max-age" => _ = self.max_age.get_or_insert(number.unwrap_or(0)),
+            b"min-fresh" => _ = self.min_fresh.get_or_insert(number.unwrap_or(FOREVER)),
             // Without a number any age will do.
-            b"max-stale" => self.max_stale = Some(if value.is_none() { FOREVER } else { number.unwrap_or(0) }),
+            b"max-stale" => {
+                self.max_stale.get_or_insert(if value.is_none() { FOREVER } else { number.unwrap_or(0) });
+            }
             _ => {}
         }
     }

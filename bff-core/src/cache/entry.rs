@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -38,6 +38,8 @@ pub struct Entry {
     received: Instant,
     /// How old it was when it arrived.
     initial_age: Duration,
+    /// For how long its time had been past when it arrived.
+    initial_overdue: Duration,
     fresh_until: Instant,
     revalidate_until: Instant,
     error_until: Instant,
@@ -67,9 +69,13 @@ impl Entry {
         let received = clock::now();
         let fresh_until = received + remaining.mul_f64(1.0 - cut);
         let last = received + LONGEST;
-        let revalidate_until = (fresh_until + freshness.while_revalidate.min(LONGEST)).min(last);
-        let error_until = (fresh_until + freshness.if_error.min(LONGEST)).min(last);
-        let cut_off_until = (fresh_until + freshness.if_disconnected).min(last);
+        // What was past its time when it came has less of them left.
+        let until = |window: Duration| {
+            (fresh_until + window.min(LONGEST)).checked_sub(freshness.overdue).map_or(received, |until| until.min(last))
+        };
+        let revalidate_until = until(freshness.while_revalidate);
+        let error_until = until(freshness.if_error);
+        let cut_off_until = until(freshness.if_disconnected);
         let can_be_confirmed = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
         let kept_until = if can_be_confirmed { last } else { revalidate_until.max(error_until).max(cut_off_until) };
         Self {
@@ -81,6 +87,7 @@ impl Entry {
             asked,
             received,
             initial_age: freshness.age,
+            initial_overdue: freshness.overdue,
             fresh_until,
             revalidate_until,
             error_until,
@@ -110,7 +117,7 @@ impl Entry {
     /// For how long its time has been past; nothing while it is not.
     #[must_use]
     pub fn overdue(&self) -> Duration {
-        clock::now().saturating_duration_since(self.fresh_until)
+        self.initial_overdue + clock::now().saturating_duration_since(self.fresh_until)
     }
 
     /// Whether it may be served while it is refreshed (RFC 5861 §3).
@@ -168,6 +175,9 @@ impl Entry {
                 && self.headers.contains_key(name)
         };
         let mut headers = self.headers.clone();
+        // How old it is and when it was made is said by whoever confirms it, or it is of now.
+        headers.remove(AGE);
+        headers.remove(DATE);
         for name in confirmation.keys().filter(|name| !stays(name)) {
             headers.remove(name);
             for value in confirmation.get_all(name) {
@@ -202,6 +212,7 @@ impl Entry {
             asked: at(self.asked),
             received: at(self.received),
             initial_age: u64::try_from(self.initial_age.as_millis()).ok()?,
+            initial_overdue: u64::try_from(self.initial_overdue.as_millis()).ok()?,
             fresh_until: at(self.fresh_until),
             revalidate_until: at(self.revalidate_until),
             error_until: at(self.error_until),
@@ -233,6 +244,7 @@ impl Entry {
             asked: at(head.asked)?,
             received: at(head.received)?,
             initial_age: Duration::from_millis(head.initial_age),
+            initial_overdue: Duration::from_millis(head.initial_overdue),
             fresh_until: at(head.fresh_until)?,
             revalidate_until: at(head.revalidate_until)?,
             error_until: at(head.error_until)?,
@@ -254,6 +266,7 @@ struct Head<'a> {
     asked: u64,
     received: u64,
     initial_age: u64,
+    initial_overdue: u64,
     fresh_until: u64,
     revalidate_until: u64,
     error_until: u64,

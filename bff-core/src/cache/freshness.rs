@@ -29,6 +29,8 @@ pub struct Freshness {
     pub no_store: bool,
     /// What is left of its time when it arrives; `None` where nothing says.
     pub remaining: Option<Duration>,
+    /// For how long its time had been past when it arrived.
+    pub overdue: Duration,
     /// How old it was when it arrived.
     pub age: Duration,
     /// How long after its time it may be served while it is refreshed.
@@ -78,6 +80,7 @@ impl Freshness {
         private: false,
         no_store: true,
         remaining: None,
+        overdue: Duration::ZERO,
         age: Duration::ZERO,
         while_revalidate: Duration::ZERO,
         if_error: Duration::ZERO,
@@ -113,7 +116,8 @@ impl Freshness {
         };
         let guessable = *passing && (directives.public || is_heuristically_cacheable(status));
         let lifetime = match lifetime {
-            None if !directives.any && overrides.ttl.is_some() => overrides.ttl,
+            // What a configuration says of answers is not meant for errors.
+            None if !directives.any && !is_error(status) && overrides.ttl.is_some() => overrides.ttl,
             None if guessable => Some(guess(headers, date)),
             said => said,
         };
@@ -123,6 +127,7 @@ impl Freshness {
         } else {
             lifetime.map(|lifetime| lifetime.saturating_sub(age))
         };
+        let overdue = lifetime.map_or(Duration::ZERO, |lifetime| age.saturating_sub(lifetime));
         // `s-maxage` means `proxy-revalidate` as well (RFC 9111 §5.2.2.10), and that is for shared caches only (§5.2.2.8).
         let shared_never_stale = *shared && (directives.s_maxage.is_some() || directives.proxy_revalidate);
         let never_stale = directives.must_revalidate || directives.no_cache || shared_never_stale;
@@ -147,7 +152,7 @@ impl Freshness {
             // Without a word of its own only some statuses may be kept (RFC 9111 §3).
             || !(lifetime.is_some() || directives.public || directives.private || is_heuristically_cacheable(status));
         let of_use = remaining.is_some_and(|left| !left.is_zero())
-            || !while_revalidate.max(if_error).max(if_disconnected).is_zero()
+            || while_revalidate.max(if_error).max(if_disconnected) > overdue
             || headers.contains_key(ETAG)
             || headers.contains_key(LAST_MODIFIED);
         Self {
@@ -155,6 +160,7 @@ impl Freshness {
             private: directives.private,
             no_store,
             remaining,
+            overdue,
             age,
             while_revalidate,
             if_error,
@@ -172,6 +178,11 @@ fn is_for_all(directives: &Directives) -> bool {
 /// RFC 9110 §15.1, without 206, which is not kept here.
 fn is_heuristically_cacheable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+/// What is no success, nor says where that is to be had for ever.
+fn is_error(status: StatusCode) -> bool {
+    !(status.is_success() || (status.is_redirection() && is_heuristically_cacheable(status)))
 }
 
 /// The final statuses of RFC 9110 §15.

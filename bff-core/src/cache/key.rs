@@ -70,13 +70,13 @@ impl Key {
         Self { text: text.into(), upstream: upstream.clone(), owner }
     }
 
-    /// A question that a route passes on: the target as it came, at the host that the client named (the whole target
+    /// A question that a route passes on: the target as it came, at the origin that the client named (the whole target
     /// URI, RFC 9111 §2), for everybody or for one identity.
     #[must_use]
-    pub fn passed(identity: Option<&Identity>, upstream: &Arc<str>, host: &str, target: &str) -> Self {
+    pub fn passed(identity: Option<&Identity>, upstream: &Arc<str>, origin: &str, target: &str) -> Self {
         let none = HeaderMap::new();
-        // A `/` begins every target, and a host has none.
-        let target = format!("passed {host}{target}");
+        // The length keeps what a client says of its host from looking like a part of the target.
+        let target = format!("passed {}:{origin}{target}", origin.len());
         let (fingerprint, person) = (identity.map(Identity::fingerprint), identity.map(Identity::person));
         Self::build(fingerprint, person, upstream, &target, &[], &none)
     }

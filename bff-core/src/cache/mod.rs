@@ -16,6 +16,7 @@ mod redis;
 mod second_level;
 mod serve;
 mod settings;
+mod slot;
 mod status;
 mod store;
 

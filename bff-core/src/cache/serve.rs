@@ -86,7 +86,12 @@ fn is_wanted_of_this(headers: &HeaderMap, asked: &HeaderMap) -> bool {
     if wanted.as_bytes().starts_with(b"\"") {
         return headers.get(ETAG) == Some(wanted);
     }
-    !wanted.as_bytes().starts_with(b"W/") && headers.get(LAST_MODIFIED) == Some(wanted)
+    // A date tells two answers of one second from each other only if it was past when they were made (RFC 9110 §8.8.2.2).
+    let is_strong = match (headers.get(LAST_MODIFIED).and_then(date), headers.get(DATE).and_then(date)) {
+        (Some(changed), Some(made)) => changed < made,
+        _ => false,
+    };
+    is_strong && headers.get(LAST_MODIFIED) == Some(wanted)
 }
 
 /// One range of `bytes` (RFC 9110 §14.1.2) in a body of this length; empty for one that lies outside. `None` for what is no
@@ -151,6 +156,8 @@ mod tests {
             ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
             ("content-type", "text/plain"),
         ]);
+        let mut headers = headers;
+        headers.insert(DATE, HeaderValue::from_str(&httpdate::fmt_http_date(clock::wall())).unwrap());
         let keeper = Keeper { shared: true, ..Keeper::default() };
         let freshness = Freshness::read(StatusCode::OK, &headers, &keeper, clock::wall(), Duration::ZERO);
         let body = Bytes::from_static(b"0123456789");

@@ -13,7 +13,7 @@ pub enum CacheStatus {
     Hit {
         /// RFC 9211 §2.5.
         ttl: i64,
-        /// Why something past its time was good enough; RFC 9211 §2.8.
+        /// Why something past its time is good enough; RFC 9211 §2.8.
         detail: Option<&'static str>,
     },
     /// From the upstream.
@@ -26,6 +26,8 @@ pub enum CacheStatus {
         stored: bool,
         /// It was asked for by somebody else at the same time.
         collapsed: bool,
+        /// Why something that is kept is served nevertheless; RFC 9211 §2.8.
+        detail: Option<&'static str>,
     },
 }
 
@@ -63,6 +65,12 @@ impl Why {
 }
 
 impl CacheStatus {
+    /// An answer that came from the upstream for `why`, and is no more than that.
+    #[must_use]
+    pub const fn forwarded(why: Why) -> Self {
+        Self::Forwarded { why, status: None, stored: false, collapsed: false, detail: None }
+    }
+
     /// Adds this cache to those that stand in the header already: the last is the one nearest to the client (RFC 9211 §2).
     pub fn append_to(self, headers: &mut HeaderMap) {
         let mut text = String::from("bff");
@@ -74,7 +82,7 @@ impl CacheStatus {
                     let _ = write!(text, "; detail={detail}");
                 }
             }
-            Self::Forwarded { why, status, stored, collapsed } => {
+            Self::Forwarded { why, status, stored, collapsed, detail } => {
                 let _ = write!(text, "; fwd={}", why.as_str());
                 if let Some(status) = status {
                     let _ = write!(text, "; fwd-status={}", status.as_u16());
@@ -84,6 +92,9 @@ impl CacheStatus {
                 }
                 if collapsed {
                     text.push_str("; collapsed");
+                }
+                if let Some(detail) = detail {
+                    let _ = write!(text, "; detail={detail}");
                 }
             }
         }
@@ -100,14 +111,12 @@ mod tests {
     #[test]
     fn rfc9211_2_the_words() {
         let mut headers = HeaderMap::new();
-        CacheStatus::Hit { ttl: -5, detail: Some("unreachable") }.append_to(&mut headers);
+        CacheStatus::Hit { ttl: -5, detail: Some("refreshing") }.append_to(&mut headers);
         let status = Some(StatusCode::NOT_MODIFIED);
-        CacheStatus::Forwarded { why: Why::Stale, status, stored: true, collapsed: true }.append_to(&mut headers);
+        CacheStatus::Forwarded { why: Why::Stale, status, stored: true, collapsed: true, detail: None }
+            .append_to(&mut headers);
         let lines: Vec<_> = headers.get_all(CACHE_STATUS).iter().collect();
-        assert_eq!(
-            lines,
-            ["bff; hit; ttl=-5; detail=unreachable", "bff; fwd=stale; fwd-status=304; stored; collapsed"]
-        );
+        assert_eq!(lines, ["bff; hit; ttl=-5; detail=refreshing", "bff; fwd=stale; fwd-status=304; stored; collapsed"]);
         for line in lines {
             let list: sfv::List = sfv::Parser::new(line.as_bytes()).parse().unwrap();
             assert_eq!(list.len(), 1);

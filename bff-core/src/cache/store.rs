@@ -3,18 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use serde::{Deserialize, Serialize};
 
 use super::directives::list;
 use super::entry::LONGEST;
 use super::key::EVERY_UPSTREAM;
+use super::slot::{Slot, Varies};
 use super::{CacheSettings, Entry, Flights, Key, SecondLevel};
 use crate::clock::{self, Instant};
 use crate::identity::Fingerprint;
@@ -24,29 +23,10 @@ use crate::telemetry::SecondLevelCounts;
 const SMALL: usize = 256;
 /// How long it is remembered that a question was written over: longer than any call that was sent before may take.
 const WRITTEN_OVER: Duration = Duration::from_secs(300);
+/// The share of the store in which it is remembered what was written over.
+const CHANGES_SHARE: u64 = 32;
 /// An entry that weighs more than this share of the store is not kept: it would push out the better part of the others.
 const LARGEST_SHARE: u64 = 8;
-
-/// What is kept for one question.
-#[derive(Clone, Debug)]
-enum Slot {
-    /// An answer.
-    Entry(Arc<Entry>),
-    /// Answers are kept by what the request says in these headers.
-    Varies(Arc<Varies>),
-    /// What was asked for before this is not kept: it was written over since.
-    WrittenOver(Instant),
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Varies {
-    /// Tells what is kept by this rule from what was kept by one that is gone.
-    generation: u64,
-    names: Vec<String>,
-    /// What was asked for before this is not kept: it was written over since.
-    #[serde(skip)]
-    since: Option<Instant>,
-}
 
 /// What the store has for a key.
 #[derive(Clone, Debug)]
@@ -83,6 +63,10 @@ pub struct Store {
     writes: Cache<(Arc<str>, Fingerprint), Instant>,
     /// The latest write that had to be forgotten; what was asked for before it counts as written over.
     forgotten: Arc<Mutex<Option<Instant>>>,
+    /// When a question was last written over: what was asked for before is neither kept nor served after it.
+    changes: Cache<Key, Instant>,
+    /// The latest of these that had to be forgotten.
+    changes_forgotten: Arc<Mutex<Option<Instant>>>,
     capacity: u64,
     jitter: f64,
 }
@@ -91,30 +75,34 @@ impl Store {
     /// An empty store, in front of `second`.
     #[must_use]
     pub fn new(settings: &CacheSettings, second: Option<Arc<dyn SecondLevel>>) -> Self {
-        let forgotten = Arc::new(Mutex::new(None));
-        let floor = forgotten.clone();
+        let (forgotten, changes_forgotten) = (Arc::default(), Arc::default());
+        let capacity = settings.capacity.as_u64();
+        let for_changes = capacity / CHANGES_SHARE;
         Self {
             slots: Cache::builder()
-                .max_capacity(settings.capacity.as_u64())
+                .max_capacity(capacity - for_changes)
                 .weigher(|key: &Key, slot: &Slot| weigh(key, slot))
                 .expire_after(UpperBound)
                 .build(),
             second,
             loads: Flights::default(),
+            // The oldest goes first, so that what has to be assumed for it is long past.
             writes: Cache::builder()
                 .max_capacity(100_000)
-                // The oldest write goes first, so that what has to be assumed for it is long past.
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_live(LONGEST)
-                .eviction_listener(move |_, at: Instant, cause| {
-                    if cause == RemovalCause::Size {
-                        let mut floor = lock(&floor);
-                        *floor = Some(floor.map_or(at, |known: Instant| known.max(at)));
-                    }
-                })
+                .eviction_listener(remember_the_latest(&forgotten))
                 .build(),
             forgotten,
-            capacity: settings.capacity.as_u64(),
+            changes: Cache::builder()
+                .max_capacity(for_changes)
+                .weigher(|key: &Key, _: &Instant| u32::try_from(key.text().len() + SMALL).unwrap_or(u32::MAX))
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(WRITTEN_OVER)
+                .eviction_listener(remember_the_latest(&changes_forgotten))
+                .build(),
+            changes_forgotten,
+            capacity,
             jitter: settings.jitter,
         }
     }
@@ -126,38 +114,45 @@ impl Store {
 
     /// What is kept for a request with these headers.
     pub async fn select(&self, key: &Key, headers: &HeaderMap) -> Selected {
-        match self.slot(key).await {
+        let selected = match self.slot(key).await {
             Some(Slot::Varies(rule)) => {
                 let key = rule.key(key, headers);
                 let lookup = self.look_up(&key).await;
                 Selected { key, lookup, varies: true }
             }
             slot => Selected { key: key.clone(), lookup: self.judge(key, slot), varies: false },
+        };
+        let changed = self.written_over(key);
+        let is_old = |entry: &Entry| changed.is_some_and(|at| entry.asked <= at);
+        match &selected.lookup {
+            Lookup::Fresh(entry) | Lookup::Revalidate(entry) | Lookup::Expired(entry) if is_old(entry) => {
+                Selected { lookup: Lookup::Miss, ..selected }
+            }
+            _ => selected,
         }
     }
 
-    /// Keeps an answer to `key`, if it has not been written over since it was asked for.
-    pub fn keep(&self, key: &Key, entry: &Arc<Entry>) {
-        let kept = self.slots.get(key);
-        let newer = match &kept {
-            Some(Slot::Entry(kept)) => kept.asked > entry.asked,
-            Some(Slot::WrittenOver(at)) => entry.asked <= *at,
-            _ => false,
-        };
-        if newer || entry.kept_until <= clock::now() || self.last_write(key).is_some_and(|write| entry.asked <= write) {
-            return;
+    /// Keeps an answer to `key`, if it has not been written over since it was asked for. Says whether it is kept.
+    pub fn keep(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        let newer = matches!(self.slots.get(key), Some(Slot::Entry(kept)) if kept.asked > entry.asked);
+        let written = self.last_write(key).is_some_and(|write| entry.asked <= write);
+        if newer || written || entry.kept_until <= clock::now() {
+            return false;
         }
         if !self.has_room_for(entry.weight() + key.text().len()) {
-            if kept.is_some() {
-                self.forget(key);
-            }
-            return;
+            self.supersede(key, entry.asked);
+            return false;
         }
         self.put(key, Slot::Entry(entry.clone()));
+        true
     }
 
-    /// Keeps an answer to `key` by a request with these headers, under those that its `Vary` names (RFC 9111 §4.1).
-    pub fn keep_varied(&self, key: &Key, headers: &HeaderMap, entry: &Arc<Entry>) {
+    /// Keeps an answer to `key` by a request with these headers, under those that its `Vary` names (RFC 9111 §4.1). Says
+    /// whether it is kept.
+    pub fn keep_varied(&self, key: &Key, headers: &HeaderMap, entry: &Arc<Entry>) -> bool {
+        if self.written_over(key).is_some_and(|at| entry.asked <= at) {
+            return false;
+        }
         let mut names: Vec<String> = Vec::new();
         for name in entry.headers.get_all(VARY).iter().flat_map(|line| list(line.as_bytes())) {
             if let Ok(name) = HeaderName::from_bytes(name) {
@@ -169,19 +164,15 @@ impl Store {
         }
         names.sort_unstable();
         names.dedup();
-        let since = self.written_over(key);
-        if since.is_some_and(|at| entry.asked <= at) {
-            return;
-        }
         let rule = match self.slots.get(key) {
             Some(Slot::Varies(rule)) if rule.names == names => rule,
             _ => {
-                let rule = Arc::new(Varies { generation: fastrand::u64(..), names, since });
+                let rule = Arc::new(Varies { generation: fastrand::u64(..), names });
                 self.put(key, Slot::Varies(rule.clone()));
                 rule
             }
         };
-        self.keep(&rule.key(key, headers), entry);
+        self.keep(&rule.key(key, headers), entry)
     }
 
     /// Drops what is kept for `key` and was asked for before `asked`: there is an answer since that nobody may keep.
@@ -211,19 +202,13 @@ impl Store {
     /// When what `key` asks for was last written over, where that is remembered.
     #[must_use]
     pub fn written_over(&self, key: &Key) -> Option<Instant> {
-        match self.slots.get(key) {
-            Some(Slot::WrittenOver(at)) => Some(at),
-            Some(Slot::Varies(rule)) => rule.since,
-            _ => None,
-        }
+        self.changes.get(key).max(*lock(&self.changes_forgotten))
     }
 
     /// What `key` asks for was written over (RFC 9111 §4.4): nothing that was asked for before is served from now on.
     pub fn write_over(&self, key: &Key) {
-        self.slots.insert(key.clone(), Slot::WrittenOver(clock::now()));
-        if let Some(second) = &self.second {
-            second.remove(key.text());
-        }
+        self.changes.insert(key.clone(), clock::now());
+        self.forget(key);
     }
 
     /// An identity has written to an upstream: what it was told before is not served to it again.
@@ -257,7 +242,8 @@ impl Store {
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.slots.run_pending_tasks();
-        self.slots.weighted_size()
+        self.changes.run_pending_tasks();
+        self.slots.weighted_size() + self.changes.weighted_size()
     }
 
     /// What has become of what was asked of the second level; `None` without one.
@@ -318,39 +304,14 @@ impl Store {
     }
 }
 
-impl Varies {
-    fn key(&self, key: &Key, headers: &HeaderMap) -> Key {
-        let names: Vec<HeaderName> = self.names.iter().filter_map(|name| name.parse().ok()).collect();
-        key.varied(self.generation, &names, headers)
-    }
-}
-
-impl Slot {
-    /// The bytes for the second level, and for how long they are of use.
-    fn write(&self) -> Option<(Bytes, Duration)> {
-        let (kind, bytes, ttl) = match self {
-            Self::Entry(entry) => (b'e', entry.write()?, entry.kept_until.saturating_duration_since(clock::now())),
-            Self::Varies(rule) => (b'v', postcard::to_stdvec(&**rule).ok()?.into(), LONGEST),
-            Self::WrittenOver(_) => return None,
-        };
-        let mut value = BytesMut::with_capacity(1 + bytes.len());
-        value.put_u8(kind);
-        value.put_slice(&bytes);
-        Some((value.freeze(), ttl))
-    }
-
-    /// What some instance wrote. Bytes that are none are a miss, and said in the log once.
-    fn read(value: &Bytes) -> Option<Self> {
-        let slot = match value.first() {
-            Some(b'e') => Entry::read(&value.slice(1..)).map(|entry| Self::Entry(Arc::new(entry))),
-            Some(b'v') => postcard::from_bytes(&value[1..]).ok().map(|rule| Self::Varies(Arc::new(rule))),
-            _ => None,
-        };
-        if slot.is_none() {
-            static SAID: std::sync::Once = std::sync::Once::new();
-            SAID.call_once(|| tracing::warn!("the shared cache holds entries that this version cannot read: misses"));
+/// What is pushed out counts as the latest of all that were.
+fn remember_the_latest<K>(floor: &Arc<Mutex<Option<Instant>>>) -> impl Fn(Arc<K>, Instant, RemovalCause) + use<K> {
+    let floor = floor.clone();
+    move |_, at, cause| {
+        if cause == RemovalCause::Size {
+            let mut floor = lock(&floor);
+            *floor = Some(floor.map_or(at, |known| known.max(at)));
         }
-        slot
     }
 }
 
@@ -362,7 +323,6 @@ fn weigh(key: &Key, slot: &Slot) -> u32 {
     let own = match slot {
         Slot::Entry(entry) => entry.weight(),
         Slot::Varies(rule) => SMALL + rule.names.iter().map(|name| name.len() + 32).sum::<usize>(),
-        Slot::WrittenOver(_) => SMALL,
     };
     u32::try_from(own + key.text().len()).unwrap_or(u32::MAX)
 }
@@ -375,7 +335,6 @@ impl Expiry<Key, Slot> for UpperBound {
         Some(match slot {
             Slot::Entry(entry) => entry.kept_until.saturating_duration_since(clock::now()),
             Slot::Varies(_) => LONGEST,
-            Slot::WrittenOver(_) => WRITTEN_OVER,
         })
     }
 

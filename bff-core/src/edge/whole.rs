@@ -123,7 +123,7 @@ async fn keep(
     let fits =
         body.size_hint().exact().is_some_and(|size| usize::try_from(size).is_ok_and(|size| store.has_room_for(size)));
     let kept = key.filter(|_| head.status == StatusCode::OK && freshness.storable && is_fresh && fits);
-    let forwarded = |stored| CacheStatus::Forwarded { why, status: None, stored, collapsed: false };
+    let forwarded = |stored| CacheStatus::Forwarded { why, status: None, stored, collapsed: false, detail: None };
     let Some(key) = kept else {
         let mut response = Response::from_parts(head, body);
         forwarded(false).append_to(response.headers_mut());

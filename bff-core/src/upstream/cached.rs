@@ -12,23 +12,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LOCATION, COOKIE, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, LOCATION, RANGE};
+use http::header::{AGE, AUTHORIZATION, COOKIE, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
+use super::change::{Change, origin};
 use super::fill::{Fill, Filled, Flown};
 use super::store::upstream_failed;
 use super::variant::chosen;
 use super::{Client, Passing};
 use crate::body::Body;
-use crate::cache::{CacheStatus, Entry, Flight, Key, Lookup, Selected, Why, Wishes, is_known};
+use crate::cache::{CacheStatus, Entry, Flight, Key, Lookup, Selected, Why, Wishes, is_known, not_modified};
 use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
-use crate::error::{Error, Kind, Result};
-
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use crate::error::{Error, Kind, Reason, Result};
 
 /// Answers from what is kept, or asks.
 pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passing) -> Result<Response<Body>> {
@@ -38,12 +36,14 @@ pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passin
         return forward(client, request, how, Why::Method).await;
     }
     let wishes = Wishes::read(request.headers());
-    if wishes.no_store {
-        return forward(client, request, how, Why::Request).await;
-    }
-    // These guard against a change that only the origin knows of (RFC 9110 §13.1.1).
-    if [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name)) {
-        return forward(client, request, how, Why::Bypass).await;
+    // The second guards against a change that only the origin knows of (RFC 9110 §13.1.1).
+    let guarded = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
+    let around = if wishes.no_store { Some(Why::Request) } else { guarded.then_some(Why::Bypass) };
+    if let Some(why) = around {
+        if wishes.only_if_cached {
+            return Err(Error::new(Kind::NotKept));
+        }
+        return forward(client, request, how, why).await;
     }
     let primary = key(client, &request, how)?;
     let Selected { key, lookup, varies } = client.upstream.shared.store.select(&primary, request.headers()).await;
@@ -83,85 +83,21 @@ async fn forward(client: &Client, request: Request<Body>, how: &Passing, why: Wh
     if let Some(change) = change {
         change.happened(&response);
     }
-    CacheStatus::Forwarded { why, status: None, stored: false, collapsed: false }.append_to(response.headers_mut());
+    CacheStatus::forwarded(why).append_to(response.headers_mut());
     Ok(response)
-}
-
-/// A request that may change something, and what its target is.
-pub(super) struct Change<'a> {
-    client: &'a Client,
-    how: &'a Passing,
-    host: String,
-    target: Uri,
-}
-
-impl<'a> Change<'a> {
-    /// `None` for a safe request.
-    pub(super) fn of(client: &'a Client, request: &Request<Body>, how: &'a Passing) -> Option<Self> {
-        if request.method().is_safe() {
-            return None;
-        }
-        Some(Self { client, how, host: host(request.headers()).to_owned(), target: request.uri().clone() })
-    }
-
-    /// RFC 9111 §4.4: an answer that is no error makes its target old, and what it names in `Location` and
-    /// `Content-Location`, unless that is another origin's.
-    pub(super) fn happened(self, response: &Response<Body>) {
-        if !(response.status().is_success() || response.status().is_redirection()) {
-            return;
-        }
-        self.write_over(self.target.path_and_query().map_or("/", |target| target.as_str()));
-        for name in [LOCATION, CONTENT_LOCATION] {
-            let named = response.headers().get(name).and_then(|value| self.resolve(value.to_str().ok()?));
-            if let Some(named) = named {
-                self.write_over(&named);
-            }
-        }
-    }
-
-    fn write_over(&self, target: &str) {
-        let Client { upstream, .. } = self.client;
-        let versions = upstream.variants.iter().filter_map(|target| target.variant.as_deref());
-        let flavour = Some(&*self.how.flavour).filter(|flavour| !flavour.is_empty());
-        for identity in [None].into_iter().chain(self.how.identity.as_deref().map(Some)) {
-            let key = Key::passed(identity, &upstream.name, &self.host, target);
-            let flavoured = flavour.map(|flavour| key.clone().of_variant(flavour));
-            for key in [key].into_iter().chain(flavoured) {
-                for version in versions.clone() {
-                    upstream.shared.store.write_over(&key.clone().of_variant(version));
-                }
-                upstream.shared.store.write_over(&key);
-            }
-        }
-    }
-
-    /// The path and query of a reference, if it names something of the same origin (RFC 3986 §5.2).
-    fn resolve(&self, reference: &str) -> Option<String> {
-        let base = url::Url::parse(&format!("http://{}{}", self.host, self.target.path_and_query()?)).ok()?;
-        let named = base.join(reference).ok()?;
-        let own = base.host_str() == named.host_str();
-        own.then(|| named[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
-    }
 }
 
 /// The whole target, as the client named it, in the words of the upstream's paths; of the version that is asked.
 fn key(client: &Client, request: &Request<Body>, how: &Passing) -> Result<Key> {
     let upstream = &client.upstream;
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let key = Key::passed(how.identity.as_deref(), &upstream.name, host(request.headers()), target);
+    let key = Key::passed(how.identity.as_deref(), &upstream.name, &origin(request.headers()), target);
     // What a route adds to its requests may change the answers.
     let key = if how.flavour.is_empty() { key } else { key.of_variant(&how.flavour) };
     Ok(match chosen(upstream, &how.context)?.and_then(|target| target.variant.as_deref()) {
         Some(variant) => key.of_variant(variant),
         None => key,
     })
-}
-
-/// The host that the client named. Anything an upstream may make of it is in the key.
-fn host(headers: &HeaderMap) -> &str {
-    let named = headers.get(X_FORWARDED_HOST).or_else(|| headers.get(HOST));
-    let named = named.and_then(|host| host.to_str().ok()).filter(|host| host.parse::<Authority>().is_ok());
-    named.unwrap_or_default()
 }
 
 /// A GET or HEAD whose answer may be kept.
@@ -192,9 +128,14 @@ impl Asked<'_> {
 
     /// Whether it may stand in for what could not be had.
     fn stands_in(&self, entry: &Entry, error: &Error) -> bool {
-        let disconnected = matches!(error.kind(), Kind::Unreachable | Kind::CircuitOpen | Kind::Timeout);
+        let disconnected = matches!(error.kind(), Kind::Unreachable | Kind::CircuitOpen);
         let usable = entry.usable_on_error() || (disconnected && entry.usable_when_disconnected());
         usable && !self.wishes.no_cache && upstream_failed(error).is_some()
+    }
+
+    /// The same where it was an answer that says so (RFC 5861 §4).
+    fn stands_in_for(&self, entry: &Entry, status: StatusCode) -> bool {
+        is_failure(status) && entry.usable_on_error() && !self.wishes.no_cache
     }
 
     fn hit(&self, entry: &Entry, outcome: CallOutcome, detail: Option<&'static str>) -> Response<Body> {
@@ -215,13 +156,13 @@ impl Asked<'_> {
 
     /// A HEAD goes to the upstream as it is. What it says of a kept GET updates that, or makes it old (RFC 9111 §4.3.5).
     async fn head(self, known: Option<Arc<Entry>>, why: Why) -> Result<Response<Body>> {
-        let fill = self.fill(known.clone());
+        let (fill, asked) = (self.fill(known.clone()), clock::now());
         let answer = self.client.forward(self.request(), self.how);
         let mut response = self.client.within(self.how, true, answer).await?;
         if let Some(known) = known.filter(|_| response.status() == StatusCode::OK) {
-            fill.told_by_head(&known, &response);
+            fill.told_by_head(&known, &response, asked);
         }
-        CacheStatus::Forwarded { why, status: None, stored: false, collapsed: false }.append_to(response.headers_mut());
+        CacheStatus::forwarded(why).append_to(response.headers_mut());
         Ok(response)
     }
 
@@ -238,43 +179,41 @@ impl Asked<'_> {
             flight.await
         });
         let flown = match flown.await {
-            // Made for a request that said something else in a header that the answer turned out to vary on; or there was only
-            // one, and somebody else has it.
+            // Brought for somebody else, whom alone it is for: what may not be kept, or not without asking again, or says
+            // something else to who says something else.
             Ok(Filled::Kept { ref entry, .. }) if joined && !self.is_meant(entry).await => {
                 self.alone(known.clone()).await
             }
-            Ok(Filled::Alone { ref response, status }) if joined && !is_failure(status) && response.is_taken() => {
-                self.alone(known.clone()).await
-            }
+            Ok(Filled::Alone { .. }) if joined => self.alone(known.clone()).await,
             flown => flown,
         };
         match flown {
             Ok(Filled::Kept { entry, confirmed, stored }) => Ok(self.brought(&entry, why, confirmed, stored, joined)),
-            Ok(Filled::Alone { status, response }) => {
-                if let Some(known) = known.filter(|known| is_failure(status) && known.usable_on_error())
-                    && !self.wishes.no_cache
-                {
-                    return Ok(self.hit(&known, CallOutcome::Stale, Some("upstream_error")));
-                }
-                let response = match response.take() {
-                    Some(response) => response,
-                    // A failure that somebody else was told.
-                    None => {
-                        let answer = self.client.forward(self.request(), self.how);
-                        self.client.within(self.how, true, answer).await?
-                    }
-                };
-                Ok(self.passed(response, why, joined))
-            }
-            Err(error) => match known {
-                Some(known) if self.stands_in(&known, &error) => {
+            Ok(Filled::Alone { status, response }) => match known.filter(|known| self.stands_in_for(known, status)) {
+                Some(known) => Ok(self.stale(&known, why, Some(status), "upstream-error")),
+                // It is nobody else's, so it is still there.
+                None => match response.take() {
+                    Some(response) => Ok(self.passed(response, why)),
+                    None => Err(Error::internal("an answer that somebody else has")),
+                },
+            },
+            Err(error) => match known.filter(|known| self.stands_in(known, &error)) {
+                Some(known) => {
                     tracing::debug!(%error, upstream = %self.client.upstream.name, "serving stale");
-                    let detail = error.reason().map_or("failed", crate::error::Reason::as_str);
-                    Ok(self.hit(&known, CallOutcome::Stale, Some(detail)))
+                    Ok(self.stale(&known, why, None, error.reason().map_or("failed", Reason::as_str)))
                 }
-                _ => Err(error),
+                None => Err(error),
             },
         }
+    }
+
+    /// What is kept, past its time, because there is nothing better.
+    fn stale(&self, entry: &Entry, why: Why, status: Option<StatusCode>, detail: &'static str) -> Response<Body> {
+        self.count(CallOutcome::Stale);
+        let mut response = self.answer(entry);
+        CacheStatus::Forwarded { why, status, stored: false, collapsed: false, detail: Some(detail) }
+            .append_to(response.headers_mut());
+        response
     }
 
     /// An answer that was just brought, or confirmed, and is kept.
@@ -291,29 +230,36 @@ impl Asked<'_> {
             self.count(CallOutcome::Collapsed);
         } else if confirmed.is_none() {
             // It comes from the upstream, to this request: its age is what that says.
-            match entry.headers.get(http::header::AGE) {
-                Some(age) => response.headers_mut().insert(http::header::AGE, age.clone()),
-                None => response.headers_mut().remove(http::header::AGE),
+            match entry.headers.get(AGE) {
+                Some(age) => response.headers_mut().insert(AGE, age.clone()),
+                None => response.headers_mut().remove(AGE),
             };
         }
-        CacheStatus::Forwarded { why, status: confirmed, stored, collapsed }.append_to(response.headers_mut());
+        // What the upstream said, where the client is told something else.
+        let said = confirmed.unwrap_or(entry.status);
+        let status = Some(said).filter(|said| *said != response.status());
+        CacheStatus::Forwarded { why, status, stored, collapsed, detail: None }.append_to(response.headers_mut());
         response
     }
 
     /// An answer that is not kept: as it comes, but for what the client has already.
-    fn passed(&self, mut response: Response<Body>, why: Why, collapsed: bool) -> Response<Body> {
-        let status = Some(response.status());
-        let known = response.status() == StatusCode::OK && is_known(response.headers(), &self.head.headers);
-        if known {
-            response = crate::cache::not_modified(response).map(|()| Body::empty());
+    fn passed(&self, mut response: Response<Body>, why: Why) -> Response<Body> {
+        let mut status = None;
+        if response.status() == StatusCode::OK && is_known(response.headers(), &self.head.headers) {
+            status = Some(response.status());
+            response = not_modified(response).map(|()| Body::empty());
         }
-        let status = status.filter(|_| known);
-        CacheStatus::Forwarded { why, status, stored: false, collapsed }.append_to(response.headers_mut());
+        CacheStatus::Forwarded { why, status, stored: false, collapsed: false, detail: None }
+            .append_to(response.headers_mut());
         response
     }
 
+    /// Whether an answer that was brought for somebody else may be this one's (RFC 9111 §4).
     async fn is_meant(&self, entry: &Entry) -> bool {
-        if !entry.headers.contains_key(http::header::VARY) {
+        if entry.remaining().is_zero() && !entry.usable_while_revalidating() {
+            return false;
+        }
+        if !entry.headers.contains_key(VARY) {
             return true;
         }
         let selected = self.client.upstream.shared.store.select(&self.primary, &self.head.headers).await;
@@ -351,12 +297,17 @@ impl Asked<'_> {
     fn refresh(&self, known: &Arc<Entry>) {
         let shared = &self.client.upstream.shared;
         let busy = self.client.upstream.main.is_busy();
-        if busy || shared.passing.is_under_way(&self.key) || shared.background.is_closed() {
+        let under_way = [self.key.clone(), self.key.clone().of_variant("refresh")];
+        if busy || under_way.iter().any(|key| shared.passing.is_under_way(key)) || shared.background.is_closed() {
             return;
         }
         let Ok(permit) = shared.refreshes.clone().try_acquire_owned() else { return };
         let fill = self.fill(Some(known.clone()));
-        let (primary, key, name) = (self.primary.clone(), self.key.clone(), self.client.upstream.name.clone());
+        let (primary, mut key, name) = (self.primary.clone(), self.key.clone(), self.client.upstream.name.clone());
+        if fill.credentials {
+            // Made in somebody's name: nobody else may wait for it.
+            key = key.of_variant("refresh");
+        }
         shared.background.spawn(async move {
             let _permit = permit;
             let (flight, _) = board(fill, &primary, &key);

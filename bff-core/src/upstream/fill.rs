@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, SET_COOKIE,
 };
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -32,16 +32,16 @@ pub(super) enum Filled {
         /// It is in the store.
         stored: bool,
     },
-    /// It streams, to one of those who wait.
+    /// It streams, to the one for whom it was brought.
     Alone {
         /// Its status.
         status: StatusCode,
-        /// For whoever is first.
+        /// To be taken by that one.
         response: Handed,
     },
 }
 
-/// A streaming answer for one of several.
+/// A streaming answer, for one of those who wait for the call.
 #[derive(Clone, Debug)]
 pub(super) struct Handed(Arc<Mutex<Option<Response<Body>>>>);
 
@@ -52,10 +52,6 @@ impl Handed {
 
     pub(super) fn take(&self) -> Option<Response<Body>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    pub(super) fn is_taken(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
@@ -127,11 +123,11 @@ impl Fill {
         let keeps = |name: &HeaderName| *name != SET_COOKIE;
         let entry = Arc::new(Entry::new(status, headers, body, &freshness, asked, store.cut(), keeps));
         if freshness.storable {
-            store.keep_varied(&self.primary, &self.headers, &entry);
-        } else {
-            store.supersede_varied(&self.primary, &self.headers, asked);
+            let stored = store.keep_varied(&self.primary, &self.headers, &entry);
+            return (entry, stored);
         }
-        (entry, freshness.storable)
+        store.supersede_varied(&self.primary, &self.headers, asked);
+        (entry, false)
     }
 
     fn confirmed(&self, known: &Entry, headers: &HeaderMap, asked: Instant) -> Filled {
@@ -142,15 +138,18 @@ impl Fill {
 
     /// RFC 9111 §4.3.5: a HEAD that describes what is kept makes that as new as itself; one that describes something else
     /// makes it old.
-    pub(super) fn told_by_head(&self, known: &Entry, response: &Response<Body>) {
+    pub(super) fn told_by_head(&self, known: &Entry, response: &Response<Body>, asked: Instant) {
         let told = response.headers();
+        // The length of what is kept is known, whether or not it was announced.
+        let length = HeaderValue::from(known.body.len());
+        let own = |name| if name == CONTENT_LENGTH { Some(&length) } else { known.headers.get(name) };
         let agrees = [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
-            .iter()
-            .all(|name| told.get(name).is_none_or(|value| known.headers.get(name).is_none_or(|own| own == value)));
+            .into_iter()
+            .all(|name| told.get(&name).is_none_or(|told| own(name) == Some(told)));
         if agrees {
-            self.entry(known.status, &known.updated_headers(told), known.body.clone(), clock::now());
+            self.entry(known.status, &known.updated_headers(told), known.body.clone(), asked);
         } else {
-            self.client.upstream.shared.store.supersede_varied(&self.primary, &self.headers, clock::now());
+            self.client.upstream.shared.store.supersede_varied(&self.primary, &self.headers, asked);
         }
     }
 
@@ -159,10 +158,13 @@ impl Fill {
         let status = response.status();
         let announced = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let storable = self.freshness(status, response.headers(), asked).storable;
+        // An error that may be kept takes nothing away that may stand in for it.
+        let stands_in = |known: &Arc<Entry>| known.usable_on_error() || known.usable_while_revalidating();
+        let storable = storable && !(status.is_server_error() && self.known.as_ref().is_some_and(stands_in));
         let fits = storable && announced.is_none_or(|length| store.has_room_for(length));
         let Some(room) = fits.then(|| Room::reserve(&self.client, announced.unwrap_or_default())).flatten() else {
-            // A failure says nothing of what is kept; any other answer is newer than that.
-            if !status.is_server_error() {
+            // A failure says nothing of what is kept, nor does what is told to somebody; any other answer is newer than that.
+            if !status.is_server_error() && !self.credentials {
                 store.supersede_varied(&self.primary, &self.headers, asked);
             }
             return Ok(Filled::Alone { status, response: Handed::new(response) });

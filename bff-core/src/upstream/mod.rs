@@ -12,6 +12,7 @@ mod breaker;
 mod bulkhead;
 mod cached;
 mod call;
+mod change;
 mod client;
 mod collect;
 mod fill;

@@ -23,8 +23,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 
 use super::Client;
-use super::cached::{Change, cached};
+use super::cached::cached;
 use super::call::{Call, Handling, Passed};
+use super::change::Change;
 use super::stack::Upstream;
 use super::streams::{self, Upload};
 use super::tunnel::Tunnel;

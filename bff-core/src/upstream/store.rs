@@ -82,6 +82,7 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Re
         private: entry.private,
         no_store: false,
         remaining: Some(entry.remaining()),
+        overdue: entry.overdue(),
         age: entry.age(),
         while_revalidate: Duration::ZERO,
         if_error: Duration::ZERO,
