@@ -189,7 +189,8 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             })
         };
 
-        let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone() });
+        let by_person = settings.upstreams.values().any(UpstreamSettings::has_weights);
+        let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone(), by_person });
         let mut pages = Router::new();
         for route in &self.routes {
             let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);

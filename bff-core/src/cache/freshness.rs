@@ -29,6 +29,8 @@ pub struct Freshness {
     pub no_store: bool,
     /// What is left of its time when it arrives; `None` where nothing says.
     pub remaining: Option<Duration>,
+    /// What is left of the time that clients may keep it: without what is said to shared caches, and to this one, alone.
+    pub for_clients: Option<Duration>,
     /// For how long its time had been past when it arrived.
     pub overdue: Duration,
     /// How old it was when it arrived.
@@ -80,6 +82,7 @@ impl Freshness {
         private: false,
         no_store: true,
         remaining: None,
+        for_clients: None,
         overdue: Duration::ZERO,
         age: Duration::ZERO,
         while_revalidate: Duration::ZERO,
@@ -138,8 +141,11 @@ impl Freshness {
         };
         let while_revalidate = window(directives.while_revalidate, overrides.stale_while_revalidate);
         let if_error = window(directives.if_error, overrides.stale_if_error);
-        let if_disconnected =
-            if *passing && !never_stale && lifetime.is_some() { DISCONNECTED } else { Duration::ZERO };
+        let if_disconnected = if *passing && !never_stale && lifetime.is_some() && !is_error(status) {
+            DISCONNECTED
+        } else {
+            Duration::ZERO
+        };
         // We know what every status of RFC 9110 asks of a cache, so `no-store` behind `must-understand` is for others.
         let no_store = directives.no_store && !(directives.must_understand && is_understood(status));
         let forbidden = no_store
@@ -152,7 +158,7 @@ impl Freshness {
             // Without a word of its own only some statuses may be kept (RFC 9111 §3).
             || !(lifetime.is_some() || directives.public || directives.private || is_heuristically_cacheable(status));
         let of_use = remaining.is_some_and(|left| !left.is_zero())
-            || while_revalidate.max(if_error).max(if_disconnected) > overdue
+            || while_revalidate.max(if_error) > overdue
             || headers.contains_key(ETAG)
             || headers.contains_key(LAST_MODIFIED);
         Self {
@@ -160,6 +166,7 @@ impl Freshness {
             private: directives.private,
             no_store,
             remaining,
+            for_clients: for_clients(&directives, headers, remaining, age),
             overdue,
             age,
             while_revalidate,
@@ -168,6 +175,23 @@ impl Freshness {
             never_stale,
         }
     }
+}
+
+/// What clients may make of what is left. `None` where nothing is said, and for what they are not to keep.
+fn for_clients(
+    directives: &Directives,
+    headers: &HeaderMap,
+    remaining: Option<Duration>,
+    age: Duration,
+) -> Option<Duration> {
+    if directives.s_maxage.is_none() && !directives.targeted {
+        return remaining;
+    }
+    let plain = Directives::of_answer(headers, false);
+    if plain.no_store || plain.no_cache {
+        return None;
+    }
+    plain.max_age.map(|limit| Duration::from_secs(limit).saturating_sub(age))
 }
 
 /// RFC 9111 §3.5: these let an answer to a request with credentials be kept for everybody.

@@ -64,7 +64,7 @@ impl Key {
             for value in headers.get_all(name) {
                 // The length keeps a value from looking like a further header.
                 let _ = write!(text, " {name}={}:", value.len());
-                text.push_str(&String::from_utf8_lossy(value.as_bytes()));
+                let _ = write!(text, "{}", value.as_bytes().escape_ascii());
             }
         }
         Self { text: text.into(), upstream: upstream.clone(), owner }
@@ -86,11 +86,12 @@ impl Key {
     pub fn page(
         identity: Option<&Identity>,
         endpoint: &str,
+        host: &str,
         target: &str,
         forwarded: &[HeaderName],
         headers: &HeaderMap,
     ) -> Self {
-        let target = format!("page {endpoint} {target}");
+        let target = format!("page {endpoint} {}:{host} {target}", host.len());
         let (fingerprint, person) = (identity.map(Identity::fingerprint), identity.map(Identity::person));
         Self::build(fingerprint, person, &Arc::from(EVERY_UPSTREAM), &target, forwarded, headers)
     }
@@ -110,9 +111,25 @@ impl Key {
             let members: Vec<_> = lines.flat_map(|line| list(line.as_bytes())).collect();
             let value = members.join(&b","[..]);
             let _ = write!(text, " {name}={}:", value.len());
-            text.push_str(&String::from_utf8_lossy(&value));
+            let _ = write!(text, "{}", value.escape_ascii());
         }
         Self { text: text.into(), ..self.clone() }
+    }
+
+    /// The same question by a route that makes something of its requests; nothing for one that does not.
+    #[must_use]
+    pub fn of_flavour(self, flavour: &str) -> Self {
+        if flavour.is_empty() {
+            return self;
+        }
+        // A `^` stands in no target, and a variant has none.
+        Self { text: format!("{} ^{}:{flavour}", self.text, flavour.len()).into(), ..self }
+    }
+
+    /// The same question, for a call that nobody else waits for.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { text: format!("{} ^", self.text).into(), ..self.clone() }
     }
 
     /// The same question to another version of the upstream.

@@ -1,5 +1,6 @@
 //! Answers that are kept: in memory, bounded in bytes, and behind that, for a fleet, in a store that its instances share.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,11 @@ use crate::telemetry::SecondLevelCounts;
 /// What a slot without an entry costs.
 const SMALL: usize = 256;
 /// How long it is remembered that a question was written over: longer than any call that was sent before may take.
-const WRITTEN_OVER: Duration = Duration::from_secs(300);
+const WRITTEN_OVER: Duration = Duration::from_secs(60);
+/// What such a memory costs.
+const CHANGE: u32 = 128;
+/// Beyond so many headers, what answers of one question vary on is taken anew.
+const MOST_VARIED: usize = 16;
 /// The share of the store in which it is remembered what was written over.
 const CHANGES_SHARE: u64 = 32;
 /// An entry that weighs more than this share of the store is not kept: it would push out the better part of the others.
@@ -39,6 +44,17 @@ pub enum Lookup {
     Revalidate(Arc<Entry>),
     /// An answer past its time: to be confirmed, and for when that fails.
     Expired(Arc<Entry>),
+}
+
+impl Lookup {
+    /// What is there.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Arc<Entry>> {
+        match self {
+            Self::Miss => None,
+            Self::Fresh(entry) | Self::Revalidate(entry) | Self::Expired(entry) => Some(entry),
+        }
+    }
 }
 
 /// What the store has for a request.
@@ -63,8 +79,10 @@ pub struct Store {
     writes: Cache<(Arc<str>, Fingerprint), Instant>,
     /// The latest write that had to be forgotten; what was asked for before it counts as written over.
     forgotten: Arc<Mutex<Option<Instant>>>,
-    /// When a question was last written over: what was asked for before is neither kept nor served after it.
-    changes: Cache<Key, Instant>,
+    /// When a question, by its hash, was last written over: what was asked for before is neither kept nor served after it.
+    /// That two share a hash costs one of them a miss.
+    changes: Cache<u64, Instant>,
+    hasher: RandomState,
     /// The latest of these that had to be forgotten.
     changes_forgotten: Arc<Mutex<Option<Instant>>>,
     capacity: u64,
@@ -96,12 +114,13 @@ impl Store {
             forgotten,
             changes: Cache::builder()
                 .max_capacity(for_changes)
-                .weigher(|key: &Key, _: &Instant| u32::try_from(key.text().len() + SMALL).unwrap_or(u32::MAX))
+                .weigher(|_: &u64, _: &Instant| CHANGE)
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_live(WRITTEN_OVER)
                 .eviction_listener(remember_the_latest(&changes_forgotten))
                 .build(),
             changes_forgotten,
+            hasher: RandomState::new(),
             capacity,
             jitter: settings.jitter,
         }
@@ -123,11 +142,8 @@ impl Store {
             slot => Selected { key: key.clone(), lookup: self.judge(key, slot), varies: false },
         };
         let changed = self.written_over(key);
-        let is_old = |entry: &Entry| changed.is_some_and(|at| entry.asked <= at);
-        match &selected.lookup {
-            Lookup::Fresh(entry) | Lookup::Revalidate(entry) | Lookup::Expired(entry) if is_old(entry) => {
-                Selected { lookup: Lookup::Miss, ..selected }
-            }
+        match (selected.lookup.entry(), changed) {
+            (Some(entry), Some(at)) if entry.asked <= at => Selected { lookup: Lookup::Miss, ..selected },
             _ => selected,
         }
     }
@@ -159,14 +175,20 @@ impl Store {
                 names.push(name.as_str().to_owned());
             }
         }
-        if names.is_empty() {
-            return self.keep(key, entry);
-        }
         names.sort_unstable();
         names.dedup();
         let rule = match self.slots.get(key) {
-            Some(Slot::Varies(rule)) if rule.names == names => rule,
-            _ => {
+            // One answer names fewer headers than another did: by the rule that covers both, both are found again.
+            Some(Slot::Varies(rule)) if names.iter().all(|name| rule.names.contains(name)) => rule,
+            _ if names.is_empty() => return self.keep(key, entry),
+            before => {
+                if let Some(Slot::Varies(rule)) = before
+                    && rule.names.len() + names.len() <= MOST_VARIED
+                {
+                    names.extend(rule.names.iter().cloned());
+                    names.sort_unstable();
+                    names.dedup();
+                }
                 let rule = Arc::new(Varies { generation: fastrand::u64(..), names });
                 self.put(key, Slot::Varies(rule.clone()));
                 rule
@@ -186,7 +208,7 @@ impl Store {
 
     fn forget(&self, key: &Key) {
         self.slots.invalidate(key);
-        if let Some(second) = &self.second {
+        if let Some(second) = self.second.as_ref().filter(|_| key.owner().is_none()) {
             second.remove(key.text());
         }
     }
@@ -202,12 +224,12 @@ impl Store {
     /// When what `key` asks for was last written over, where that is remembered.
     #[must_use]
     pub fn written_over(&self, key: &Key) -> Option<Instant> {
-        self.changes.get(key).max(*lock(&self.changes_forgotten))
+        self.changes.get(&self.hasher.hash_one(key)).max(*lock(&self.changes_forgotten))
     }
 
     /// What `key` asks for was written over (RFC 9111 §4.4): nothing that was asked for before is served from now on.
     pub fn write_over(&self, key: &Key) {
-        self.changes.insert(key.clone(), clock::now());
+        self.changes.insert(self.hasher.hash_one(key), clock::now());
         self.forget(key);
     }
 
@@ -255,7 +277,7 @@ impl Store {
     /// What is kept, of the two levels what is newer.
     async fn slot(&self, key: &Key) -> Option<Slot> {
         let here = self.slots.get(key);
-        let Some(second) = &self.second else { return here };
+        let Some(second) = self.second.as_ref().filter(|_| key.owner().is_none()) else { return here };
         match &here {
             Some(Slot::Entry(entry)) if entry.remaining().is_zero() => {}
             Some(_) => return here,
@@ -267,6 +289,8 @@ impl Store {
             async move { second.get(key.text()).await.and_then(|bytes| Slot::read(&bytes)) }
         });
         let there = load.await;
+        // It may have been brought meanwhile.
+        let here = self.slots.get(key);
         match (here, there) {
             (Some(Slot::Entry(here)), Some(Slot::Entry(there))) if here.asked >= there.asked => Some(Slot::Entry(here)),
             (_, Some(there)) => {
@@ -278,7 +302,8 @@ impl Store {
     }
 
     fn put(&self, key: &Key, slot: Slot) {
-        if let Some(second) = &self.second
+        // What is told to one identity stays here: its writes would have to reach every instance.
+        if let Some(second) = self.second.as_ref().filter(|_| key.owner().is_none())
             && let Some((value, ttl)) = slot.write()
         {
             second.set(key.text(), value, ttl);

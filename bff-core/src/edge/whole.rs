@@ -13,14 +13,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::Service;
 
 use super::answer::{SERVER_TIMING, Size};
-use crate::cache::{CacheStatus, Entry, Freshness, Keeper, Key, Lookup, Store, Why, Wishes};
+use crate::cache::{CacheStatus, Entry, Freshness, Keeper, Key, Lookup, Store, Why, Wishes, is_known, not_modified};
 use crate::clock::{self, Instant};
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -33,6 +33,25 @@ pub struct Whole {
     pub store: Store,
     /// Headers of the client that some upstream may be told, hence part of the key.
     pub kept: Arc<[HeaderName]>,
+    /// Some upstream has a version for a share of those whose name is known.
+    pub by_person: bool,
+}
+
+impl Whole {
+    /// Whether the key holds all that an answer says it depends on. One that sets a cookie is for one client; and what it says
+    /// to shared caches alone is not said to this one, which knows by the ledger whose it is.
+    fn covers(&self, headers: &HeaderMap) -> bool {
+        let said = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
+        let mut named = said.flat_map(|line| line.split(',')).map(str::trim).filter(|name| !name.is_empty());
+        let is_in_key = |name: &str| {
+            [ACCEPT_ENCODING, AUTHORIZATION, ORIGIN]
+                .iter()
+                .chain(&*self.kept)
+                .any(|known| name.eq_ignore_ascii_case(known.as_str()))
+        };
+        let targeted = headers.keys().any(Freshness::is_said_by);
+        !targeted && !headers.contains_key(SET_COOKIE) && named.all(is_in_key)
+    }
 }
 
 pub(super) async fn whole<Inner>(
@@ -53,17 +72,20 @@ where
         return inner.call(request).await;
     }
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    // An endpoint may make links of it.
+    let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes).escape_ascii().to_string();
     let key = |identity: Option<&Identity>| {
-        Key::page(identity, &context.terms.endpoint, target, &whole.kept, &context.headers)
+        Key::page(identity, &context.terms.endpoint, &host, target, &whole.kept, &context.headers)
     };
     let own = context.peek_identity().map(|identity| key(Some(identity)));
     let shared = key(None);
+    // Whoever is chosen for another version by who they are is not served what others get.
+    let looked_up = own.iter().chain(Some(&shared).filter(|_| own.is_none() || !whole.by_person));
     let mut why = if wishes.no_cache { Why::Request } else { Why::UriMiss };
-    for key in own.iter().chain([&shared]) {
+    for key in looked_up {
         match whole.store.look_up(key).await {
             Lookup::Fresh(entry) if suits(&entry, &wishes) => {
-                let method = request.method();
-                return Ok(hit(&entry, method, request.headers()));
+                return Ok(hit(&entry, request.headers()));
             }
             Lookup::Fresh(_) => why = Why::Request,
             _ => {}
@@ -73,7 +95,7 @@ where
         return Ok(Error::new(Kind::NotKept).into_response());
     }
     // The whole is asked for, so that it can be kept; what the client has of it is looked at afterwards.
-    let method = std::mem::replace(request.method_mut(), Method::GET);
+    *request.method_mut() = Method::GET;
     let mut asked = HeaderMap::new();
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
         for value in request.headers().get_all(&name) {
@@ -83,7 +105,7 @@ where
     }
     let asked_at = clock::now();
     let response = inner.call(request).await?;
-    Ok(keep(&whole.store, own, shared, response, asked_at, &method, &asked, why).await)
+    Ok(keep(&whole, own, shared, response, asked_at, &asked, why).await)
 }
 
 fn suits(entry: &Entry, wishes: &Wishes) -> bool {
@@ -92,8 +114,9 @@ fn suits(entry: &Entry, wishes: &Wishes) -> bool {
         && wishes.min_fresh.is_none_or(|least| entry.remaining() >= Duration::from_secs(least))
 }
 
-fn hit(entry: &Entry, method: &Method, asked: &HeaderMap) -> Response {
-    let mut response = entry.answer(method, asked).map(Body::from);
+/// For a HEAD too: the router outside takes the body away, and leaves its length.
+fn hit(entry: &Entry, asked: &HeaderMap) -> Response {
+    let mut response = entry.answer(&Method::GET, asked).map(Body::from);
     response.extensions_mut().insert(Size(entry.body.len() as u64));
     let ttl = i64::try_from(entry.remaining().as_secs()).unwrap_or(i64::MAX);
     CacheStatus::Hit { ttl, detail: None }.append_to(response.headers_mut());
@@ -101,17 +124,16 @@ fn hit(entry: &Entry, method: &Method, asked: &HeaderMap) -> Response {
 }
 
 /// Keeps the answer if it lets clients keep it.
-#[allow(clippy::too_many_arguments, reason = "what is known before the endpoint is asked, and what it answered")]
 async fn keep(
-    store: &Store,
+    whole: &Whole,
     own: Option<Key>,
     shared: Key,
     response: Response,
     asked_at: Instant,
-    method: &Method,
     asked: &HeaderMap,
     why: Why,
 ) -> Response {
+    let store = &whole.store;
     let (head, body) = response.into_parts();
     let read = |shared| {
         let keeper = Keeper { shared, ..Keeper::default() };
@@ -122,6 +144,7 @@ async fn keep(
     let is_fresh = freshness.remaining.is_some_and(|left| !left.is_zero());
     let fits =
         body.size_hint().exact().is_some_and(|size| usize::try_from(size).is_ok_and(|size| store.has_room_for(size)));
+    let key = key.filter(|_| whole.covers(&head.headers));
     let kept = key.filter(|_| head.status == StatusCode::OK && freshness.storable && is_fresh && fits);
     let forwarded = |stored| CacheStatus::Forwarded { why, status: None, stored, collapsed: false, detail: None };
     let Some(key) = kept else {
@@ -140,11 +163,8 @@ async fn keep(
     let entry = Arc::new(entry.only_while_fresh());
     store.keep(&key, &entry);
     let mut response = Response::from_parts(head, Body::from(body));
-    let known = crate::cache::is_known(response.headers(), asked);
-    if known {
-        response = crate::cache::not_modified(response).map(|()| Body::empty());
-    } else if *method == Method::HEAD {
-        *response.body_mut() = Body::empty();
+    if is_known(response.headers(), asked) {
+        response = not_modified(response).map(|()| Body::empty());
     }
     forwarded(true).append_to(response.headers_mut());
     response

@@ -62,6 +62,10 @@ impl Passage {
             let (path, prefix) = (Pattern::new(&settings.path).ok()?, Pattern::new(prefix).ok()?);
             path.begins_with(&prefix)
         });
+        let flavour = flavour(settings);
+        if settings.cache {
+            client.keeps(&flavour);
+        }
         let limit = usize::try_from(settings.json.limit.as_u64()).unwrap_or(usize::MAX);
         Self {
             client,
@@ -73,7 +77,7 @@ impl Passage {
             collect_within: settings.timeout.unwrap_or(upstream.timeout),
             idle: settings.idle_timeout,
             cached: settings.cache,
-            flavour: flavour(settings),
+            flavour,
             websocket: settings.websocket,
             strip: strip.unwrap_or(0),
             add: settings.add_prefix.clone().unwrap_or_default(),
@@ -251,8 +255,9 @@ impl Passage {
 /// What a route makes of its requests, where that may change what it is answered.
 fn flavour(settings: &RouteSettings) -> Arc<str> {
     let HeaderRules { set, remove } = &settings.request_headers;
+    let host = settings.preserve_host.then(|| "host".to_owned());
     let set = set.iter().map(|(name, value)| format!("{name}={}:{value}", value.len()));
-    set.chain(remove.iter().map(|name| format!("-{name}"))).collect::<Vec<_>>().join(" ").into()
+    set.chain(remove.iter().map(|name| format!("-{name}"))).chain(host).collect::<Vec<_>>().join(" ").into()
 }
 
 /// RFC 6455 §4.1.

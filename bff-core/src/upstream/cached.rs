@@ -9,17 +9,20 @@
 //! - A request with credentials is never answered together with another, and its answer is kept only where that says so
 //!   (RFC 9111 §3.5). With an identity of ours the answer belongs to that identity.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::header::{AGE, AUTHORIZATION, COOKIE, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
-use super::change::{Change, origin};
+use super::change::{Change, Origin};
 use super::fill::{Fill, Filled, Flown};
 use super::store::upstream_failed;
+use super::target::Target;
 use super::variant::chosen;
 use super::{Client, Passing};
 use crate::body::Body;
@@ -31,9 +34,11 @@ use crate::error::{Error, Kind, Reason, Result};
 /// Answers from what is kept, or asks.
 pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passing) -> Result<Response<Body>> {
     let started = clock::now();
+    // Chosen once: it is part of the key, and what is brought for that key has to be its.
+    let version = chosen(&client.upstream, &how.context)?.cloned();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD) && request.body().is_end_stream();
     if !reads {
-        return forward(client, request, how, Why::Method).await;
+        return forward(client, request, how, version, Why::Method).await;
     }
     let wishes = Wishes::read(request.headers());
     // The second guards against a change that only the origin knows of (RFC 9110 §13.1.1).
@@ -43,12 +48,12 @@ pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passin
         if wishes.only_if_cached {
             return Err(Error::new(Kind::NotKept));
         }
-        return forward(client, request, how, why).await;
+        return forward(client, request, how, version, why).await;
     }
-    let primary = key(client, &request, how)?;
+    let primary = key(client, &request, how, version.as_deref());
     let Selected { key, lookup, varies } = client.upstream.shared.store.select(&primary, request.headers()).await;
     let (head, _) = request.into_parts();
-    let asked = Asked { client, how, head, wishes, primary, key, started };
+    let asked = Asked { client, how, version, head, wishes, primary, key, started };
     let (known, why) = match lookup {
         Lookup::Fresh(entry) if asked.suits(&entry) => return Ok(asked.hit(&entry, CallOutcome::Hit, None)),
         Lookup::Revalidate(entry) if asked.suits(&entry) => {
@@ -71,39 +76,45 @@ pub(super) async fn cached(client: &Client, request: Request<Body>, how: &Passin
     }
     if known.is_none() && asked.head.headers.contains_key(RANGE) {
         // A part is not kept, and asking for the whole would cost more than was asked for.
-        return forward(client, asked.request(), how, Why::Partial).await;
+        return forward(client, asked.request(), how, asked.version, Why::Partial).await;
     }
     asked.get(known, why).await
 }
 
 /// Passes on what the store has no part in. A change that succeeded makes old what is kept of it.
-async fn forward(client: &Client, request: Request<Body>, how: &Passing, why: Why) -> Result<Response<Body>> {
-    let change = Change::of(client, &request, how);
-    let mut response = client.within(how, change.is_none(), client.forward(request, how)).await?;
+async fn forward(
+    client: &Client,
+    request: Request<Body>,
+    how: &Passing,
+    version: Option<Arc<Target>>,
+    why: Why,
+) -> Result<Response<Body>> {
+    let (safe, change) = (request.method().is_safe(), Change::of(client, &request, how));
+    let mut response = client.within(how, safe, client.forward(request, how, version)).await?;
     if let Some(change) = change {
-        change.happened(&response);
+        change.answered(&response);
     }
     CacheStatus::forwarded(why).append_to(response.headers_mut());
     Ok(response)
 }
 
-/// The whole target, as the client named it, in the words of the upstream's paths; of the version that is asked.
-fn key(client: &Client, request: &Request<Body>, how: &Passing) -> Result<Key> {
-    let upstream = &client.upstream;
+/// The whole target, as the client named it, in the words of the upstream's paths; what the route makes of the request; and
+/// the version that is asked.
+fn key(client: &Client, request: &Request<Body>, how: &Passing, version: Option<&Target>) -> Key {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let key = Key::passed(how.identity.as_deref(), &upstream.name, &origin(request.headers()), target);
-    // What a route adds to its requests may change the answers.
-    let key = if how.flavour.is_empty() { key } else { key.of_variant(&how.flavour) };
-    Ok(match chosen(upstream, &how.context)?.and_then(|target| target.variant.as_deref()) {
+    let origin = Origin::of(request.headers());
+    let key = Key::passed(how.identity.as_deref(), &client.upstream.name, &origin.all, target).of_flavour(&how.flavour);
+    match version.and_then(|version| version.variant.as_deref()) {
         Some(variant) => key.of_variant(variant),
         None => key,
-    })
+    }
 }
 
 /// A GET or HEAD whose answer may be kept.
 struct Asked<'a> {
     client: &'a Client,
     how: &'a Passing,
+    version: Option<Arc<Target>>,
     head: Parts,
     wishes: Wishes,
     primary: Key,
@@ -157,7 +168,7 @@ impl Asked<'_> {
     /// A HEAD goes to the upstream as it is. What it says of a kept GET updates that, or makes it old (RFC 9111 §4.3.5).
     async fn head(self, known: Option<Arc<Entry>>, why: Why) -> Result<Response<Body>> {
         let (fill, asked) = (self.fill(known.clone()), clock::now());
-        let answer = self.client.forward(self.request(), self.how);
+        let answer = self.client.forward(self.request(), self.how, self.version.clone());
         let mut response = self.client.within(self.how, true, answer).await?;
         if let Some(known) = known.filter(|_| response.status() == StatusCode::OK) {
             fill.told_by_head(&known, &response, asked);
@@ -184,7 +195,13 @@ impl Asked<'_> {
             Ok(Filled::Kept { ref entry, .. }) if joined && !self.is_meant(entry).await => {
                 self.alone(known.clone()).await
             }
-            Ok(Filled::Alone { .. }) if joined => self.alone(known.clone()).await,
+            Ok(Filled::Alone { status, .. }) if joined => match known.clone() {
+                // One was told that it fails; nobody else has to hear it for older data to stand in.
+                Some(known) if self.stands_in_for(&known, status) => {
+                    return Ok(self.stale(&known, why, Some(status), "upstream-error"));
+                }
+                known => self.alone(known).await,
+            },
             flown => flown,
         };
         match flown {
@@ -275,6 +292,7 @@ impl Asked<'_> {
         Fill {
             client: self.client.clone(),
             how: self.how.clone(),
+            version: self.version.clone(),
             primary: self.primary.clone(),
             target: self.head.uri.clone(),
             headers: headers.clone(),
@@ -296,8 +314,8 @@ impl Asked<'_> {
     /// hands full.
     fn refresh(&self, known: &Arc<Entry>) {
         let shared = &self.client.upstream.shared;
-        let busy = self.client.upstream.main.is_busy();
-        let under_way = [self.key.clone(), self.key.clone().of_variant("refresh")];
+        let busy = self.version.as_ref().unwrap_or(&self.client.upstream.main).is_busy();
+        let under_way = [self.key.clone(), self.key.aside()];
         if busy || under_way.iter().any(|key| shared.passing.is_under_way(key)) || shared.background.is_closed() {
             return;
         }
@@ -306,7 +324,7 @@ impl Asked<'_> {
         let (primary, mut key, name) = (self.primary.clone(), self.key.clone(), self.client.upstream.name.clone());
         if fill.credentials {
             // Made in somebody's name: nobody else may wait for it.
-            key = key.of_variant("refresh");
+            key = key.aside();
         }
         shared.background.spawn(async move {
             let _permit = permit;
@@ -322,7 +340,11 @@ impl Asked<'_> {
 fn board(fill: Fill, primary: &Key, key: &Key) -> (Flight<Flown>, bool) {
     let shared = fill.client.upstream.shared.clone();
     let not_before = shared.store.last_write(primary).max(shared.store.written_over(primary));
-    shared.passing.board(key, not_before, || fill.run())
+    shared.passing.board(key, not_before, || async move {
+        // A waiter must not die, nor wait for ever, because of another one's call.
+        let ended = AssertUnwindSafe(fill.run()).catch_unwind().await;
+        ended.unwrap_or_else(|_| Err(Error::internal("a call panicked")))
+    })
 }
 
 /// What `stale-if-error` is for (RFC 5861 §4).

@@ -14,7 +14,7 @@ use super::target::Target;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Overrides};
 use crate::clock::Instant;
-use crate::context::{CallOutcome, Context, Scope, TraceContext};
+use crate::context::{CallOutcome, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Staleness;
 use crate::resilience::End;
@@ -72,7 +72,6 @@ pub(super) enum Handling {
 /// What layers know of a request that a route passes on. Nobody adds anything to it: the route has made its headers.
 #[derive(Debug)]
 pub(super) struct Passed {
-    pub(super) context: Arc<Context>,
     /// The body that the client is sending; `None` where all of it is here.
     pub(super) upload: Option<Arc<Upload>>,
 }
@@ -83,6 +82,14 @@ impl Call {
         match &self.handling {
             Handling::Decode(_) => None,
             Handling::Pass(passed) => Some(passed),
+        }
+    }
+
+    /// How its answer is read; `None` for one that is passed on.
+    pub(super) fn decode(&self) -> Option<Decode> {
+        match self.handling {
+            Handling::Decode(decode) => Some(decode),
+            Handling::Pass(_) => None,
         }
     }
 

@@ -8,32 +8,37 @@ use crate::body::Body;
 use crate::cache::Key;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED: HeaderName = http::header::FORWARDED;
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// A request that may change something, and what its target is.
+/// A request that may change something, and what its target is. Makes that old when its answer says that it happened, and
+/// when nobody knows whether it did.
 pub(super) struct Change<'a> {
     client: &'a Client,
     how: &'a Passing,
-    origin: String,
+    origin: Origin,
     target: Uri,
+    is_settled: bool,
 }
 
 impl<'a> Change<'a> {
-    /// `None` for a safe request.
+    /// `None` for a safe request, and where no route to this upstream keeps anything.
     pub(super) fn of(client: &'a Client, request: &Request<Body>, how: &'a Passing) -> Option<Self> {
-        if request.method().is_safe() {
+        if request.method().is_safe() || client.upstream.flavours.load().is_empty() {
             return None;
         }
-        Some(Self { client, how, origin: origin(request.headers()), target: request.uri().clone() })
+        let (origin, target) = (Origin::of(request.headers()), request.uri().clone());
+        Some(Self { client, how, origin, target, is_settled: false })
     }
 
     /// RFC 9111 §4.4: an answer that is no error makes its target old, and what it names in `Location` and
     /// `Content-Location`, unless that is another origin's.
-    pub(super) fn happened(self, response: &Response<Body>) {
+    pub(super) fn answered(mut self, response: &Response<Body>) {
+        self.is_settled = true;
         if !(response.status().is_success() || response.status().is_redirection()) {
             return;
         }
-        self.write_over(self.target.path_and_query().map_or("/", |target| target.as_str()));
+        self.write_over(self.target());
         for name in [LOCATION, CONTENT_LOCATION] {
             let named = response.headers().get(name).and_then(|value| self.resolve(value.to_str().ok()?));
             if let Some(named) = named {
@@ -42,14 +47,16 @@ impl<'a> Change<'a> {
         }
     }
 
+    fn target(&self) -> &str {
+        self.target.path_and_query().map_or("/", |target| target.as_str())
+    }
+
     fn write_over(&self, target: &str) {
         let Client { upstream, .. } = self.client;
         let versions = upstream.variants.iter().filter_map(|target| target.variant.as_deref());
-        let flavour = Some(&*self.how.flavour).filter(|flavour| !flavour.is_empty());
         for identity in [None].into_iter().chain(self.how.identity.as_deref().map(Some)) {
-            let key = Key::passed(identity, &upstream.name, &self.origin, target);
-            let flavoured = flavour.map(|flavour| key.clone().of_variant(flavour));
-            for key in [key].into_iter().chain(flavoured) {
+            for flavour in upstream.flavours.load().iter() {
+                let key = Key::passed(identity, &upstream.name, &self.origin.all, target).of_flavour(flavour);
                 for version in versions.clone() {
                     upstream.shared.store.write_over(&key.clone().of_variant(version));
                 }
@@ -60,20 +67,63 @@ impl<'a> Change<'a> {
 
     /// The path and query of a reference, if it names something of the same origin (RFC 3986 §5.2).
     fn resolve(&self, reference: &str) -> Option<String> {
-        let base = url::Url::parse(&format!("{}{}", self.origin, self.target.path_and_query()?)).ok()?;
+        let base = url::Url::parse(&format!("{}{}", self.origin.base, self.target())).ok()?;
         let named = base.join(reference).ok()?;
         let own = (base.host_str(), base.port()) == (named.host_str(), named.port());
         own.then(|| named[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
     }
 }
 
-/// Scheme and host as the upstream is told that the client named them: whatever it may make of them is in the key.
-pub(super) fn origin(headers: &HeaderMap) -> String {
-    let said = |name| {
-        let lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
-        lines.collect::<Vec<_>>().join(", ")
-    };
-    let (scheme, host) = (said(X_FORWARDED_PROTO), said(X_FORWARDED_HOST));
-    let host = if host.is_empty() { said(HOST) } else { host };
-    format!("{}://{host}", if scheme.is_empty() { "http" } else { &scheme })
+impl Drop for Change<'_> {
+    /// It was sent, and its client left, or no answer came: it may have happened.
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.write_over(self.target());
+        }
+    }
+}
+
+/// The origin that a client named, as the upstream is told of it.
+pub(super) struct Origin {
+    /// Scheme and host.
+    base: String,
+    /// All that an upstream may make of it: what is not in the key of an answer must not change it.
+    pub(super) all: String,
+}
+
+impl Origin {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let said = |name: &HeaderName| {
+            let lines = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string());
+            lines.collect::<Vec<_>>().join(", ")
+        };
+        let (scheme, named, host) = (said(&X_FORWARDED_PROTO), said(&X_FORWARDED_HOST), said(&HOST));
+        let base = format!(
+            "{}://{}",
+            if scheme.is_empty() { "http" } else { &scheme },
+            if named.is_empty() { &host } else { &named }
+        );
+        // Behind a proxy of ours there may be more of them; for whom it is passed on is no part of where.
+        let mut further: Vec<&HeaderName> = headers.keys().filter(|name| is_further(name)).collect();
+        further.sort_unstable_by_key(|name| name.as_str());
+        let mut all = if host.is_empty() || named.is_empty() { base.clone() } else { format!("{base} host={host}") };
+        for name in further {
+            all.push_str(&format!(" {name}={}", said(name)));
+        }
+        let pairs =
+            headers.get_all(FORWARDED).iter().flat_map(|line| line.as_bytes().split(|byte| b";,".contains(byte)));
+        for pair in pairs.map(<[u8]>::trim_ascii) {
+            let is_where = |name: &[u8]| pair.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name));
+            if is_where(b"host=") || is_where(b"proto=") {
+                all.push_str(&format!(" {}", pair.escape_ascii()));
+            }
+        }
+        Self { base, all }
+    }
+}
+
+/// What a proxy says of where a request came by, but for what is read above and for whom it is.
+fn is_further(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded-") && !matches!(name, "x-forwarded-host" | "x-forwarded-proto" | "x-forwarded-for")
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -102,6 +103,7 @@ impl Client {
             variants,
             shadow,
             shared: shared.clone(),
+            flavours: ArcSwap::default(),
             said_private: AtomicBool::new(false),
             settings,
         });
@@ -349,7 +351,7 @@ fn kept_by_clients(answer: &Answer, safe: bool) -> Freshness {
     }
     match answer.outcome {
         CallOutcome::Revalidating | CallOutcome::Stale => Freshness::Revalidate,
-        _ => match answer.freshness.remaining {
+        _ => match answer.freshness.for_clients {
             Some(left) if left >= Duration::from_secs(1) => Freshness::For(left),
             _ => Freshness::Revalidate,
         },

@@ -39,10 +39,19 @@ where
             return inner.oneshot(request).await.map_err(|error| passed.whose_failure(error));
         }
     };
-    let (known, asked) = (known.clone(), clock::now());
+    let (known, key, asked) = (known.clone(), call.key.clone(), clock::now());
     let (mut head, body) = inner.oneshot(request).await?.into_parts();
     let body = match known {
-        Some(known) if head.status == StatusCode::NOT_MODIFIED => confirmed(&known, &mut head)?,
+        Some(known) if head.status == StatusCode::NOT_MODIFIED => {
+            if !known.is_confirmed_by(&head.headers) {
+                // It is not asked to confirm this again, or it would say the same until the entry's end.
+                if let Some(key) = &key {
+                    upstream.shared.store.keep(key, &Arc::new(known.without_validators()));
+                }
+                return Err(Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for"));
+            }
+            confirmed(&known, &mut head)
+        }
         _ => whole(&upstream, &head, body, safe).await?,
     };
     let freshness = if safe && head.status == StatusCode::OK {
@@ -64,13 +73,10 @@ where
 }
 
 /// What is kept is still what the upstream has: as if it had sent it again.
-fn confirmed(known: &Entry, head: &mut Parts) -> Result<Bytes> {
-    if !known.is_confirmed_by(&head.headers) {
-        return Err(Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for"));
-    }
+fn confirmed(known: &Entry, head: &mut Parts) -> Bytes {
     head.headers = known.updated_headers(&head.headers);
     head.status = StatusCode::OK;
-    Ok(known.body.clone())
+    known.body.clone()
 }
 
 async fn whole(upstream: &Upstream, head: &Parts, body: Body, safe: bool) -> Result<Bytes> {

@@ -1,16 +1,20 @@
 //! Brings an answer for the cache of routes: whole where it may be kept, streaming where it may not.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_LENGTH, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, SET_COOKIE,
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, SET_COOKIE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::target::Target;
 use super::{Client, Passing};
 use crate::body::{Body, BodyError};
 use crate::cache::{Entry, Freshness, Keeper, Key};
@@ -60,6 +64,7 @@ impl Handed {
 pub(super) struct Fill {
     pub(super) client: Client,
     pub(super) how: Passing,
+    pub(super) version: Option<Arc<Target>>,
     pub(super) primary: Key,
     pub(super) target: Uri,
     /// What the request says, for the upstream and for what the answer varies on.
@@ -73,7 +78,8 @@ pub(super) struct Fill {
 impl Fill {
     pub(super) async fn run(self) -> Flown {
         let asked = clock::now();
-        let response = self.client.forward(self.request(self.known.as_deref()), &self.how).await?;
+        let response =
+            self.client.forward(self.request(self.known.as_deref()), &self.how, self.version.clone()).await?;
         match &self.known {
             Some(known) if response.status() == StatusCode::NOT_MODIFIED => {
                 if known.is_confirmed_by(response.headers()) {
@@ -81,7 +87,7 @@ impl Fill {
                 }
                 // It speaks of something that is not kept (RFC 9111 §4.3.3): asked once more, without a condition.
                 let asked = clock::now();
-                let response = self.client.forward(self.request(None), &self.how).await?;
+                let response = self.client.forward(self.request(None), &self.how, self.version.clone()).await?;
                 self.arrived(response, asked).await
             }
             _ => self.arrived(response, asked).await,
@@ -158,19 +164,22 @@ impl Fill {
         let status = response.status();
         let announced = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let storable = self.freshness(status, response.headers(), asked).storable;
-        // An error that may be kept takes nothing away that may stand in for it.
-        let stands_in = |known: &Arc<Entry>| known.usable_on_error() || known.usable_while_revalidating();
-        let storable = storable && !(status.is_server_error() && self.known.as_ref().is_some_and(stands_in));
+        // An error that may be kept takes nothing away; and a stream of events has no end to wait for.
+        let storable =
+            storable && !(status.is_server_error() && self.known.is_some()) && !is_events(response.headers());
         let fits = storable && announced.is_none_or(|length| store.has_room_for(length));
         let Some(room) = fits.then(|| Room::reserve(&self.client, announced.unwrap_or_default())).flatten() else {
-            // A failure says nothing of what is kept, nor does what is told to somebody; any other answer is newer than that.
-            if !status.is_server_error() && !self.credentials {
+            // A refusal or a failure says nothing of what is kept, nor does what is told to somebody. Any other answer is
+            // newer than that.
+            let speaks_of_it = status.is_success() || status.is_redirection() || is_gone(status);
+            if speaks_of_it && !self.credentials {
                 store.supersede_varied(&self.primary, &self.headers, asked);
             }
             return Ok(Filled::Alone { status, response: Handed::new(response) });
         };
         let (head, body) = response.into_parts();
-        match read(body, announced, room, &self.client).await? {
+        let limit = self.how.timeout.unwrap_or(self.client.upstream.settings.timeout);
+        match read(body, announced, room, limit, &self.client).await? {
             Read::Whole(body) => {
                 let (entry, stored) = self.entry(status, &head.headers, body, asked);
                 Ok(Filled::Kept { entry, confirmed: None, stored })
@@ -216,22 +225,48 @@ impl Room {
     }
 }
 
+/// RFC 9110 §15.5.5, §15.5.11.
+fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+fn is_events(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
 enum Read {
     Whole(Bytes),
     /// More than may be kept: what was read, and the rest of it.
     TooMuch(Body),
 }
 
-async fn read(mut body: Body, announced: Option<usize>, mut room: Room, client: &Client) -> Result<Read> {
+/// An answer that takes longer than `limit` to be here streams on from there.
+async fn read(
+    mut body: Body,
+    announced: Option<usize>,
+    mut room: Room,
+    limit: Duration,
+    client: &Client,
+) -> Result<Read> {
     let store = &client.upstream.shared.store;
+    let end = clock::now() + limit;
     let mut read = Vec::with_capacity(announced.unwrap_or_default());
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = match tokio::time::timeout_at(end, body.frame()).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(_) => {
+                let before = vec![read.into()];
+                return Ok(Read::TooMuch(Body::stream(Resumed { before, rest: body, room: Some(room) })));
+            }
+        };
         let frame = frame.map_err(|error| broken(error, client))?;
         // Trailers are not kept, as RFC 9111 §3.1 allows.
         let Ok(data) = frame.into_data() else { continue };
         let total = read.len() + data.len();
         if !store.has_room_for(total) || !room.grow(client, total) {
-            return Ok(Read::TooMuch(Body::stream(Resumed { before: vec![data, read.into()], rest: body })));
+            let before = vec![data, read.into()];
+            return Ok(Read::TooMuch(Body::stream(Resumed { before, rest: body, room: Some(room) })));
         }
         read.extend_from_slice(&data);
     }
@@ -252,20 +287,23 @@ fn broken(error: BodyError, client: &Client) -> Error {
 struct Resumed {
     before: Vec<Bytes>,
     rest: Body,
+    /// What was read takes room until it is written.
+    room: Option<Room>,
 }
 
 impl http_body::Body for Resumed {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        task: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         match this.before.pop() {
-            Some(piece) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece)))),
-            None => std::pin::Pin::new(&mut this.rest).poll_frame(task),
+            Some(piece) if piece.is_empty() => Pin::new(this).poll_frame(task),
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => {
+                this.room = None;
+                Pin::new(&mut this.rest).poll_frame(task)
+            }
         }
     }
 }

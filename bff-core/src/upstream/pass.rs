@@ -28,7 +28,9 @@ use super::call::{Call, Handling, Passed};
 use super::change::Change;
 use super::stack::Upstream;
 use super::streams::{self, Upload};
+use super::target::Target;
 use super::tunnel::Tunnel;
+use super::variant::chosen;
 use super::write::invalidate;
 use crate::body::Body;
 use crate::context::Context;
@@ -67,10 +69,11 @@ impl Client {
         if how.cached {
             return cached(self, request, &how).await;
         }
-        let change = Change::of(self, &request, &how);
-        let response = self.within(&how, change.is_none(), self.forward(request, &how)).await?;
+        let (safe, change) = (request.method().is_safe(), Change::of(self, &request, &how));
+        let version = chosen(&self.upstream, &how.context)?.cloned();
+        let response = self.within(&how, safe, self.forward(request, &how, version)).await?;
         if let Some(change) = change {
-            change.happened(&response);
+            change.answered(&response);
         }
         Ok(response)
     }
@@ -96,14 +99,30 @@ impl Client {
     }
 
     /// Passes a request on, whatever is kept and whoever waits.
-    pub(super) async fn forward(&self, request: Request<Body>, how: &Passing) -> Result<Response<Body>> {
-        let (mut response, upload) = self.send(request, how).await?;
+    pub(super) async fn forward(
+        &self,
+        request: Request<Body>,
+        how: &Passing,
+        version: Option<Arc<Target>>,
+    ) -> Result<Response<Body>> {
+        let (mut response, upload) = self.send(request, how, version).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let error = Error::new(Kind::InvalidResponse).caused_by("it switches protocols without being asked to");
             return Err(error.from_upstream(self.upstream.name.clone()));
         }
         hop_by_hop::remove(response.headers_mut());
         Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, upload)))
+    }
+
+    /// Says that a route to it keeps answers, and what that makes of its requests: a change by any route makes them old.
+    pub fn keeps(&self, flavour: &Arc<str>) {
+        self.upstream.flavours.rcu(|known| {
+            let mut all = Vec::clone(known);
+            if !all.contains(flavour) {
+                all.push(flavour.clone());
+            }
+            all
+        });
     }
 
     /// Passes on a request for another protocol on the same connection (RFC 9110 §7.8; WebSocket is one), whose headers say
@@ -122,7 +141,8 @@ impl Client {
             return Err(error.from_upstream(self.upstream.name.clone()));
         }
         let request = request.map(|_| Body::empty());
-        let (mut response, _) = self.within(&how, true, self.send(request, &how)).await?;
+        let version = chosen(&self.upstream, &how.context)?.cloned();
+        let (mut response, _) = self.within(&how, true, self.send(request, &how, version)).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, None)));
         }
@@ -132,7 +152,12 @@ impl Client {
         Ok(response.map(|_| Body::empty()))
     }
 
-    async fn send(&self, request: Request<Body>, how: &Passing) -> Result<(Response<Body>, Option<Arc<Upload>>)> {
+    async fn send(
+        &self,
+        request: Request<Body>,
+        how: &Passing,
+        version: Option<Arc<Target>>,
+    ) -> Result<(Response<Body>, Option<Arc<Upload>>)> {
         let upstream = &self.upstream;
         let (head, body) = request.into_parts();
         let (body, upload) = streams::up(body, how.idle, upstream);
@@ -163,8 +188,8 @@ impl Client {
             deadline: None,
             overrides: settings.cache,
             known: None,
-            handling: Handling::Pass(Arc::new(Passed { context: how.context.clone(), upload: upload.clone() })),
-            target: upstream.main.clone(),
+            handling: Handling::Pass(Arc::new(Passed { upload: upload.clone() })),
+            target: version.unwrap_or_else(|| upstream.main.clone()),
             host: None,
             avoid: None,
             taken: None,

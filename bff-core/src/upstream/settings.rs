@@ -146,6 +146,12 @@ impl UpstreamSettings {
         names
     }
 
+    /// Whether a share of those whose name is known goes to another version.
+    #[must_use]
+    pub fn has_weights(&self) -> bool {
+        Variants::new(&self.variants).has_weights()
+    }
+
     /// Where its main version is.
     #[must_use]
     pub fn urls(&self) -> &[String] {

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderName, Request, Response};
@@ -99,6 +100,9 @@ pub(super) struct Upstream {
     pub(super) variants: Vec<Arc<Target>>,
     pub(super) shadow: Option<Shadow>,
     pub(super) shared: Arc<Shared>,
+    // bound: the routes of a configuration
+    /// What its routes that keep answers make of their requests, each once.
+    pub(super) flavours: ArcSwap<Vec<Arc<str>>>,
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
 }

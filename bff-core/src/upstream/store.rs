@@ -6,11 +6,13 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{Answer, again, answered, call_mut, call_of};
+use super::call::{Answer, Decoded, again, answered, call_mut, call_of};
+use super::collect::run;
 use super::flight::{Flown, Landed};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Lookup};
+use crate::clock;
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Reason, Result};
 use crate::fetched::Staleness;
@@ -38,18 +40,27 @@ where
             None => {}
         }
     }
-    let kept = match upstream.shared.store.look_up(&key).await {
-        Lookup::Fresh(entry) => return Ok(kept(&entry, CallOutcome::Hit, None)),
-        Lookup::Revalidate(entry) => {
+    let decode = call.decode();
+    let lookup = upstream.shared.store.look_up(&key).await;
+    let decoded = lookup.entry().map(|entry| decode.map(|decode| run(decode, &entry.body)).transpose());
+    let kept = match (lookup, decoded) {
+        // Another version of this BFF kept it, whose type was another.
+        (_, Some(Err(error))) => {
+            tracing::debug!(%error, upstream = %upstream.name, "what is kept cannot be read");
+            upstream.shared.store.supersede(&key, clock::now());
+            None
+        }
+        (Lookup::Fresh(entry), Some(Ok(value))) => return Ok(kept(&entry, CallOutcome::Hit, None, value)),
+        (Lookup::Revalidate(entry), Some(Ok(value))) => {
             confirm(&mut request, &entry)?;
             refresh(&upstream, &key, &request, inner);
-            return Ok(kept(&entry, CallOutcome::Revalidating, None));
+            return Ok(kept(&entry, CallOutcome::Revalidating, None, value));
         }
-        Lookup::Expired(entry) => {
+        (Lookup::Expired(entry), Some(Ok(value))) => {
             confirm(&mut request, &entry)?;
-            Some(entry)
+            Some((entry, value))
         }
-        Lookup::Miss => None,
+        (Lookup::Miss, _) | (_, None) => None,
     };
     let error = match failed_before {
         Some(error) => error,
@@ -59,9 +70,9 @@ where
         },
     };
     match (kept, upstream_failed(&error)) {
-        (Some(entry), Some(reason)) if entry.usable_on_error() => {
+        (Some((entry, value)), Some(reason)) if entry.usable_on_error() => {
             tracing::debug!(%error, upstream = %upstream.name, "serving stale");
-            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason })))
+            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason }), value))
         }
         _ => Err(depends(error, of_another_part)),
     }
@@ -76,12 +87,13 @@ fn confirm(request: &mut Request<Body>, entry: &Arc<Entry>) -> Result<()> {
 }
 
 /// A kept answer on its way up.
-fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Response<Body> {
+fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, decoded: Option<Decoded>) -> Response<Body> {
     let freshness = Freshness {
         storable: true,
         private: entry.private,
         no_store: false,
         remaining: Some(entry.remaining()),
+        for_clients: entry.remaining_for_clients(),
         overdue: entry.overdue(),
         age: entry.age(),
         while_revalidate: Duration::ZERO,
@@ -89,7 +101,7 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>) -> Re
         if_disconnected: Duration::ZERO,
         never_stale: entry.never_stale,
     };
-    answered(entry.body.clone(), Answer { outcome, staleness, freshness, headers: None, decoded: None })
+    answered(entry.body.clone(), Answer { outcome, staleness, freshness, headers: None, decoded })
 }
 
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.

@@ -23,8 +23,8 @@ where
 {
     if !upstream.rules.is_empty() {
         let call = call_mut(&mut request)?;
-        let of_route = call.passed().map(|passed| passed.context.clone());
-        if let Some(context) = call.scope.as_ref().map(|scope| scope.context.clone()).or(of_route)
+        // What a route passes on has its version already: it is part of the key of what is kept.
+        if let Some(context) = call.scope.as_ref().map(|scope| scope.context.clone())
             && let Some(target) = chosen(&upstream, &context)?
         {
             call.target = target.clone();

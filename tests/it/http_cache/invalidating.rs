@@ -32,9 +32,10 @@ async fn rfc9111_4_4_a_safe_request_does_not() {
     assert!(survives("POST", "/A", step()).await);
 }
 
+/// The origin may have done it before it hung up.
 #[tokio::test]
-async fn rfc9111_4_4_nor_one_that_got_no_answer() {
-    assert!(survives("POST", "/a", step().hang_up()).await);
+async fn rfc9111_4_4_one_that_got_no_answer_may_have_happened() {
+    assert!(!survives("POST", "/a", step().hang_up()).await);
 }
 
 #[tokio::test]

@@ -246,3 +246,16 @@ async fn rfc5861_3_an_error_that_may_be_kept_takes_nothing_away() {
     route.settled().await;
     route.get("/").await.expect_stale().expect_body("answer 1");
 }
+
+#[tokio::test]
+async fn rfc5861_3_a_refusal_takes_nothing_away() {
+    for refusal in [429, 400, 401, 403, 431] {
+        let first = cc("max-age=60, stale-while-revalidate=600").header("age", "100");
+        let route = Route::of([first, step().status(refusal)]).await;
+        route.get("/").await;
+        route.get("/").await.expect_stale();
+        route.origin.until(2).await;
+        route.settled().await;
+        route.get("/").await.expect_stale().expect_body("answer 1");
+    }
+}

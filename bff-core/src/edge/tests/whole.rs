@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -47,6 +47,15 @@ async fn sky(page: Composer, up: Upstreams) -> Result<Json<Sky>> {
     compose!(page => Sky { weather: optional(async { Ok(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()) }) })
 }
 
+/// Says more than its parts do: sets a cookie, or depends on a header that nobody else knows of.
+#[utoipa::path(get, path = "/baker", responses((status = OK, body = Sky), Problems))]
+async fn baker(page: Composer, up: Upstreams, headers: HeaderMap) -> impl axum::response::IntoResponse {
+    let said = headers.get("x-says").cloned().unwrap_or(HeaderValue::from_static("content-language: en"));
+    let (name, value) = said.to_str().unwrap().split_once(": ").unwrap();
+    let name = HeaderName::try_from(name).unwrap();
+    ([(name, HeaderValue::from_str(value).unwrap())], sky(page, up).await)
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct Diary {
     entry: Option<Text>,
@@ -70,6 +79,7 @@ async fn bff(cache_control: &'static str) -> (Arc<AtomicUsize>, TestBff) {
     let private = Duration::from_secs(20);
     let bff = Bff::new("coast", "1.0.0")
         .page(routes!(sky), Policy::public().budget(1000.ms()).cached())
+        .page(routes!(baker), Policy::public().budget(1000.ms()).cached())
         .page(routes!(diary), Policy::public().budget(1000.ms()).private_max_age(private).cached())
         .page(routes!(write), Policy::user().budget(1000.ms()));
     let mut builder = crate::testing::Builder::new(bff).unwrap().settings(|settings| {
@@ -136,6 +146,22 @@ async fn what_clients_may_not_keep_is_not_kept() {
             assert_eq!(answer.header("cache-status"), "bff; fwd=uri-miss", "{cache_control}");
             assert_eq!((answer.header("age"), asked.load(Ordering::SeqCst)), ("", number), "{cache_control}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_more_than_its_parts_is_kept_only_where_the_key_holds_that() {
+    for (says, kept) in [
+        ("content-language: en", true),
+        ("vary: accept-language", true),
+        ("set-cookie: session=1", false),
+        ("vary: x-says", false),
+        ("cdn-cache-control: max-age=60", false),
+    ] {
+        let (_, bff) = bff("public, max-age=60").await;
+        get(&bff, "/baker", &[("x-says", says)]).await;
+        let again = get(&bff, "/baker", &[("x-says", says)]).await;
+        assert_eq!(!again.header("age").is_empty(), kept, "{says}");
     }
 }
 

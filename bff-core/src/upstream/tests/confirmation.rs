@@ -83,3 +83,18 @@ async fn a_304_for_something_else_is_no_answer_and_drops_nothing() {
         assert_eq!(stale.header("bff-degraded"), "weather;outcome=stale;reason=invalid_response;age=20");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn rfc9111_5_2_2_10_what_is_said_to_shared_caches_is_not_said_to_clients() {
+    for (said, told) in [
+        ("max-age=0, s-maxage=600", "no-cache"),
+        ("max-age=30, s-maxage=600", "public, max-age=30"),
+        ("s-maxage=600", "no-cache"),
+    ] {
+        let (asked, bff) = weather(said).await;
+        assert_eq!(bff.get("/sky").await.header("cache-control"), told, "{said}");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(bff.get("/sky").await.header("cache-control"), "no-cache", "{said}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{said}");
+    }
+}
