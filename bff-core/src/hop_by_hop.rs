@@ -2,33 +2,45 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Those that the RFC and its predecessors name; a message may name further ones in `Connection`.
+/// Whether a header is one of those that the RFC and its predecessors name; a message may name further ones in
+/// `Connection`. `name` in lower case.
 ///
 /// `Proxy-Authenticate` and its like are between a client and the next proxy (RFC 9110 §11.7); `Keep-Alive` and
 /// `Proxy-Connection` were never standard and are still sent.
-const ALWAYS: [HeaderName; 10] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-authentication-info"),
-    header::TRAILER,
-];
+pub(crate) fn is_known(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-authentication-info"
+            | "trailer"
+    )
+}
 
 /// Takes out every header that belongs to one connection: the known ones, and those that `Connection` names.
 pub(crate) fn remove(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    // Most messages have one of them or none: a look at the names that are there costs less than asking for each.
+    let mut found: Vec<HeaderName> = headers.keys().filter(|name| is_known(name.as_str())).cloned().collect();
+    if found.is_empty() {
+        return;
+    }
+    let named = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in ALWAYS.iter().chain(&named) {
+        .map(str::trim)
+        // What is named most often is known, and has been found where it is there.
+        .filter(|name| !name.eq_ignore_ascii_case("keep-alive"))
+        .filter_map(|name| name.parse().ok());
+    found.extend(named);
+    for name in &found {
         headers.remove(name);
     }
 }
@@ -38,6 +50,17 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn what_is_named_for_another_connection_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-stays", HeaderValue::from_static("yes"));
+        remove(&mut headers);
+        assert_eq!(headers.len(), 1);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Keep-Alive"));
+        remove(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
+    }
 
     #[test]
     fn what_belongs_to_a_connection_is_taken_out() {

@@ -17,6 +17,7 @@ mod headers;
 mod json;
 mod passage;
 mod pattern;
+mod private;
 mod service;
 mod settings;
 mod table;

@@ -23,6 +23,7 @@ use crate::body::{Body, BodyError};
 use crate::context::{Context, Terms};
 use crate::edge::{EdgeSettings, PassedOn, too_large, with_etag};
 use crate::error::{Error, Input, Kind, Result};
+use crate::hop_by_hop;
 use crate::upstream::{Client, Passing, UpstreamSettings};
 
 /// One route, ready to pass requests on.
@@ -70,7 +71,7 @@ impl Passage {
         Self {
             client,
             upstream: settings.upstream.as_str().into(),
-            headers: Headers::new(bff, settings, edge.behind_proxy, !edge.cors_origins.is_empty()),
+            headers: Headers::new(bff, settings, upstream, edge.behind_proxy, !edge.cors_origins.is_empty()),
             auth: settings.auth,
             body_limit: settings.body_limit.unwrap_or(edge.body_limit).as_u64(),
             timeout: settings.timeout,
@@ -126,19 +127,29 @@ impl Passage {
         };
         let upgrade = if self.websocket && is_websocket(&head) { head.extensions.remove::<OnUpgrade>() } else { None };
 
+        // What the client knows of a filtered answer is compared here; the upstream never sees it.
+        let known = head.headers.get_all(header::IF_NONE_MATCH).iter().filter(|_| self.filter.is_some());
+        let known: Vec<HeaderValue> = known.cloned().collect();
         let mut request = http::Request::new(body);
         *request.uri_mut() = self.target(&head.uri)?;
-        *request.headers_mut() = self.headers.up(&head, &context, how.identity.as_deref(), upgrade.is_some());
+        *request.headers_mut() = self.headers.up(&mut head, &context, how.identity.as_deref(), upgrade.is_some());
         // What is filtered has to be read, and there is nothing to read in the answer to a HEAD.
         let is_filtered_head = self.filter.is_some() && head.method == Method::HEAD;
         *request.method_mut() = if is_filtered_head { Method::GET } else { head.method.clone() };
         let answer = match upgrade {
-            Some(client) => self.client.upgrade(request, client, how).await?,
+            Some(client) => {
+                let mut answer = self.client.upgrade(request, client, how).await?;
+                // A 101 is made by them. What `pass` gives has none.
+                if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    hop_by_hop::remove(answer.headers_mut());
+                }
+                answer
+            }
             None => self.client.pass(request, how).await?,
         };
         match &self.filter {
             Some((rules, limit)) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => {
-                self.filtered(rules, *limit, &head, answer).await
+                self.filtered(rules, *limit, &head.method, &known, answer).await
             }
             _ => Ok(self.unfiltered(&head.method, answer)),
         }
@@ -183,7 +194,7 @@ impl Passage {
     fn unfiltered(&self, method: &Method, answer: http::Response<Body>) -> Response {
         let mut answer = answer.map(axum::body::Body::new);
         let status = answer.status();
-        self.headers.down(answer.headers_mut(), status == StatusCode::SWITCHING_PROTOCOLS);
+        self.headers.down(answer.headers_mut());
         if *method == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -199,7 +210,8 @@ impl Passage {
         &self,
         rules: &Rules,
         limit: usize,
-        head: &Parts,
+        method: &Method,
+        known: &[HeaderValue],
         answer: http::Response<Body>,
     ) -> Result<Response> {
         let (mut down, body) = answer.into_parts();
@@ -222,13 +234,12 @@ impl Passage {
                 return Err(Error::new(Kind::InvalidResponse).caused_by(cause).from_upstream(self.upstream.clone()));
             }
         };
-        self.headers.down(&mut down.headers, false);
-        let read = matches!(head.method, Method::GET | Method::HEAD) && down.status == StatusCode::OK;
+        self.headers.down(&mut down.headers);
+        let read = matches!(*method, Method::GET | Method::HEAD) && down.status == StatusCode::OK;
         let has_body = !shown.is_empty();
         let mut answer = Response::from_parts(down, if has_body { shown.into() } else { no_body() });
         if read && has_body {
-            let known: Vec<HeaderValue> = head.headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect();
-            answer = with_etag(answer, &known).await;
+            answer = with_etag(answer, known).await;
             if answer.status() == StatusCode::NOT_MODIFIED {
                 *answer.body_mut() = no_body();
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 
 use super::hosts::Host;
 use super::streams::Upload;
@@ -173,13 +173,37 @@ pub(super) fn timed_end(result: &Result<Response<Body>>, is_upload: bool) -> End
 
 /// The same request once more; `None` for one whose body is a stream.
 pub(super) fn again(request: &Request<Body>) -> Option<Request<Body>> {
-    let Body::Bytes(body) = request.body() else { return None };
-    let mut copy = Request::new(Body::Bytes(body.clone()));
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    Some(Spare::of(request)?.into_request())
+}
+
+/// What it takes to make a request once more. It is put aside before every attempt that may be repeated and hardly ever
+/// needed, so the call stands in it as it is: extensions would have to allocate it, and a table for it.
+pub(super) struct Spare {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    pub(super) call: Call,
+}
+
+impl Spare {
+    /// `None` for a request whose body is a stream.
+    pub(super) fn of(request: &Request<Body>) -> Option<Self> {
+        let body = request.body().as_bytes()?.clone();
+        // A call is all that requests in this stack have in their extensions.
+        let call = call_of(request).ok()?.clone();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Some(Self { method, uri, headers: request.headers().clone(), body, call })
+    }
+
+    pub(super) fn into_request(self) -> Request<Body> {
+        let mut request = Request::new(Body::Bytes(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(self.call);
+        request
+    }
 }
 
 /// The call that a request carries.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{Call, again, call_mut, call_of};
+use super::call::{Spare, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
@@ -30,7 +30,7 @@ where
     let mut tries = 0;
     let mut before: Option<Error> = None;
     loop {
-        let spare = if tries < most { again(&request) } else { None };
+        let spare = if tries < most { Spare::of(&request) } else { None };
         let error = match inner.call(request).await {
             Ok(response) => return Ok(response),
             // That there was no place, or no use, for another try is not why the call failed.
@@ -52,12 +52,11 @@ where
             return Err(error);
         }
         target.retries.fetch_add(1, Ordering::Relaxed);
-        let call: &mut Call = call_mut(&mut next)?;
-        call.avoid = error.host().cloned();
+        next.call.avoid = error.host().cloned();
         tracing::debug!(%error, upstream = %upstream.name, tries, "asking again");
         before = Some(error);
         tokio::time::sleep(pause).await;
-        request = next;
+        request = next.into_request();
     }
 }
 

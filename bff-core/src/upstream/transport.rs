@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::UPGRADE;
-use http::{Request, Response, StatusCode, Uri};
+use http::header::{HOST, UPGRADE};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -138,11 +138,32 @@ fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
         .retry_canceled_requests(false)
+        // It would write it anew for every call.
+        .set_host(false)
         .http2_only(settings.http2)
         .build(connector);
     let uri: Uri = at.url.as_str().parse().map_err(Error::internal)?;
-    let client = Arc::new((client, uri.into_parts()));
-    Ok(BoxCloneSyncService::new(service_fn(move |request| send_plain(client.clone(), request))))
+    // HTTP/2 names it in the target.
+    let host = if settings.http2 { None } else { host(&uri) };
+    let way = Arc::new(Plainly { client, base: uri.into_parts(), host });
+    Ok(BoxCloneSyncService::new(service_fn(move |request| send_plain(way.clone(), request))))
+}
+
+/// What `Host` says of an address without TLS.
+fn host(uri: &Uri) -> Option<HeaderValue> {
+    let name = uri.host()?;
+    match uri.port_u16().filter(|port| *port != 80) {
+        Some(port) => format!("{name}:{port}").parse().ok(),
+        None => name.parse().ok(),
+    }
+}
+
+/// The way to one host by hyper's client.
+struct Plainly {
+    client: Plain,
+    base: http::uri::Parts,
+    /// For requests that bring none of their own.
+    host: Option<HeaderValue>,
 }
 
 type Plain = legacy::Client<HttpConnector<Resolver>, Body>;
@@ -172,8 +193,11 @@ impl Service<Name> for Resolver {
     }
 }
 
-async fn send_plain(client: Arc<(Plain, http::uri::Parts)>, mut request: Request<Body>) -> Result<Response<Body>> {
-    let (client, base) = &*client;
+async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Response<Body>> {
+    let Plainly { client, base, host } = &*way;
+    if let Some(host) = host {
+        request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
+    }
     let mut parts = http::uri::Parts::default();
     parts.scheme = base.scheme.clone();
     parts.authority = base.authority.clone();
@@ -238,6 +262,15 @@ fn no_answer(error: reqwest::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_named_with_its_port_unless_that_is_the_usual_one() {
+        let named = |uri: &str| host(&uri.parse().unwrap()).unwrap();
+        assert_eq!(named("http://up.test/api"), "up.test");
+        assert_eq!(named("http://up.test:80/"), "up.test");
+        assert_eq!(named("http://someone:secret@up.test:81/"), "up.test:81");
+        assert_eq!(named("http://[::1]:8080/"), "[::1]:8080");
+    }
 
     fn check(base: &str, target: &str, whole: &str) {
         let address = address(&Url::parse(base).unwrap(), &target.parse().unwrap());

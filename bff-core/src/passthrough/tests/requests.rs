@@ -101,6 +101,8 @@ async fn where_a_request_comes_from() {
         ask(true, Some("[::ffff:192.0.2.1]:5")).await,
         ["9.9.9.9, 192.0.2.1", "https", "shown.test", &format!("for=9.9.9.9;proto=https, for=192.0.2.1;{own}"), via]
     );
+    assert_eq!(ask(false, Some("255.100.10.9:5")).await[0], "255.100.10.9");
+    assert_eq!(ask(false, Some("[2001:db8::1]:5")).await[0], "2001:db8::1");
     assert_eq!(ask(false, Some("[2001:db8::1]:5")).await[3], format!("for=\"[2001:db8::1]\";{own}"));
     assert_eq!(ask(false, None).await, ["", "http", "here.test:81", &format!("for=unknown;{own}"), via]);
 }
@@ -110,7 +112,12 @@ fn the_host_is_the_upstreams_or_the_clients() {
     let context = Context::new(None, TraceContext::begin(), Arc::default(), Wishes::default(), HeaderMap::new());
     let up = |toml: &str, head: &Parts, upgrade: bool| {
         let settings = route(&format!("path = '/'\nupstream = 'u'\n{toml}"));
-        Headers::new("coast", &settings, false, false).up(head, &context, None, upgrade)
+        Headers::new("coast", &settings, &UpstreamSettings::default(), false, false).up(
+            &mut head.clone(),
+            &context,
+            None,
+            upgrade,
+        )
     };
     let http1 = head(Method::GET, "/", &[("host", "here.test:81")]);
     let http2 = head(Method::GET, "http://there.test/", &[]);
