@@ -1,5 +1,6 @@
 //! What is counted, and where the log goes.
 
+mod json_log;
 mod kept;
 mod passed;
 
@@ -76,7 +77,7 @@ pub fn log_to_stdout(settings: &LogSettings) {
     let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
     let _ = match settings.format {
-        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Json => log.fmt_fields(json_log::Fragment).event_format(json_log::Line).try_init(),
         LogFormat::Text => log.with_ansi(std::io::stdout().is_terminal()).try_init(),
     };
 }
@@ -364,7 +365,9 @@ pub fn part_table(context: &Context) -> String {
                 Outcome::Live => calls.iter().find(|call| call.part == Some(part.id)).map(|call| call.outcome.as_str()),
                 _ => None,
             };
-            let _ = write!(table, "{}={}", part.name, source.unwrap_or(part.outcome.as_str()));
+            table.push_str(&part.name);
+            table.push('=');
+            table.push_str(source.unwrap_or(part.outcome.as_str()));
             if let Some(reason) = part.reason {
                 let _ = write!(table, "({reason})");
             }

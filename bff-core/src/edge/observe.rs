@@ -1,5 +1,6 @@
 //! One log line and one count for each request.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -27,10 +28,11 @@ where
     };
     let method = request.method().clone();
     // A client may send any UTF-8: what a terminal or a reader of lines could take for more than text is written out.
-    let path = utf8_percent_encode(request.uri().path(), CONTROLS).to_string();
+    // The request goes on to be answered; a second handle on its URI is less than a copy of the path.
+    let uri = request.uri().clone();
+    let path = &*Cow::from(utf8_percent_encode(uri.path(), CONTROLS));
     let span = tracing::info_span!("request", request_id = %context.request_id, trace_id = %context.trace.trace_id());
-    let mut abandoned =
-        Abandoned { door: &door, context: &context, method: &method, path: &path, span: &span, armed: true };
+    let mut abandoned = Abandoned { door: &door, context: &context, method: &method, path, span: &span, armed: true };
     let response = inner.call(request).instrument(span.clone()).await?;
     abandoned.armed = false;
 
