@@ -73,7 +73,10 @@ where
     }
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     // An endpoint may make links of it.
-    let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes).escape_ascii().to_string();
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str().to_owned(),
+        None => request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes).escape_ascii().to_string(),
+    };
     let key = |identity: Option<&Identity>| {
         Key::page(identity, &context.terms.endpoint, &host, target, &whole.kept, &context.headers)
     };
