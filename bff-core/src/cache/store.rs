@@ -26,6 +26,9 @@ const SMALL: usize = 256;
 const WRITTEN_OVER: Duration = Duration::from_secs(60);
 /// What such a memory costs.
 const CHANGE: u32 = 128;
+/// How long it is remembered that an answer was not to be shared, and of how many questions.
+const UNSHARED: Duration = Duration::from_secs(5);
+const MOST_UNSHARED: u64 = 10_000;
 /// Beyond so many headers, what answers of one question vary on is taken anew.
 const MOST_VARIED: usize = 16;
 /// The share of the store in which it is remembered what was written over.
@@ -82,6 +85,8 @@ pub struct Store {
     /// When a question, by its hash, was last written over: what was asked for before is neither kept nor served after it.
     /// That two share a hash costs one of them a miss.
     changes: Cache<u64, Instant>,
+    /// Questions, by their hash, whose last answer was for nobody but who asked.
+    unshared: Cache<u64, ()>,
     hasher: RandomState,
     /// The latest of these that had to be forgotten.
     changes_forgotten: Arc<Mutex<Option<Instant>>>,
@@ -120,6 +125,7 @@ impl Store {
                 .eviction_listener(remember_the_latest(&changes_forgotten))
                 .build(),
             changes_forgotten,
+            unshared: Cache::builder().max_capacity(MOST_UNSHARED).time_to_live(UNSHARED).build(),
             hasher: RandomState::new(),
             capacity,
             jitter: settings.jitter,
@@ -231,6 +237,17 @@ impl Store {
     pub fn write_over(&self, key: &Key) {
         self.changes.insert(self.hasher.hash_one(key), clock::now());
         self.forget(key);
+    }
+
+    /// The answer to `key` was for nobody but who asked: for a while who asks does not wait for others' answers.
+    pub fn not_shared(&self, key: &Key) {
+        self.unshared.insert(self.hasher.hash_one(key), ());
+    }
+
+    /// Whether the last answer to `key` was for nobody but who asked.
+    #[must_use]
+    pub fn is_not_shared(&self, key: &Key) -> bool {
+        self.unshared.contains_key(&self.hasher.hash_one(key))
     }
 
     /// An identity has written to an upstream: what it was told before is not served to it again.

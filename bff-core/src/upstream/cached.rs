@@ -178,8 +178,10 @@ impl Asked<'_> {
     }
 
     async fn get(self, known: Option<Arc<Entry>>, why: Why) -> Result<Response<Body>> {
-        let fill = self.fill(known.clone());
-        let alone = fill.credentials;
+        let mut fill = self.fill(known.clone());
+        // What is not kept is not waited for, and the client's own conditions may spare its body.
+        fill.as_it_is = known.is_none() && self.client.upstream.shared.store.is_not_shared(&self.primary);
+        let alone = fill.credentials || fill.as_it_is;
         let mut joined = false;
         let flown = self.client.within(self.how, true, async {
             if alone {
@@ -297,6 +299,7 @@ impl Asked<'_> {
             target: self.head.uri.clone(),
             headers: headers.clone(),
             known,
+            as_it_is: false,
             credentials: headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE),
         }
     }

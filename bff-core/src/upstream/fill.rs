@@ -71,6 +71,8 @@ pub(super) struct Fill {
     pub(super) headers: HeaderMap,
     /// What is kept, and would do if the upstream confirms it.
     pub(super) known: Option<Arc<Entry>>,
+    /// With the conditions that the client makes: what came of it last was not kept.
+    pub(super) as_it_is: bool,
     /// The request says who asks.
     pub(super) credentials: bool,
 }
@@ -100,8 +102,10 @@ impl Fill {
         *request.uri_mut() = self.target.clone();
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
-        for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
-            headers.remove(name);
+        if !self.as_it_is {
+            for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
+                headers.remove(name);
+            }
         }
         if let Some(known) = known {
             known.ask_for_confirmation(headers);
@@ -174,6 +178,9 @@ impl Fill {
             let speaks_of_it = status.is_success() || status.is_redirection() || is_gone(status);
             if speaks_of_it && !self.credentials {
                 store.supersede_varied(&self.primary, &self.headers, asked);
+            }
+            if !storable && !status.is_server_error() {
+                store.not_shared(&self.primary);
             }
             return Ok(Filled::Alone { status, response: Handed::new(response) });
         };

@@ -202,3 +202,28 @@ async fn an_impatient_client_does_not_end_what_others_wait_for() {
     impatient.expect_status(504);
     patient.expect_status(200);
 }
+
+#[tokio::test]
+async fn what_was_not_kept_is_not_waited_for() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::by(move |seen| match seen.number {
+        1 => cc("private").header("etag", "\"a\""),
+        _ if seen.header("if-none-match") == "\"a\"" => step().status(304).header("etag", "\"a\"").behind(&held),
+        _ => cc("private").behind(&held),
+    })
+    .await;
+    let route = Route::over(&origin).await;
+    route.get("/").await.expect_status(200);
+    // Neither of them waits for the other; and who has it is told so by the origin.
+    let both = futures::future::join(
+        route.get("/").into_future(),
+        route.get("/").header("if-none-match", "\"a\"").into_future(),
+    );
+    let ((whole, known), ()) = futures::join!(both, async {
+        origin.until(3).await;
+        gate.open();
+    });
+    whole.expect_status(200);
+    known.expect_status(304);
+}
