@@ -7,6 +7,7 @@
 //! - [`Store`]: answers in memory, bounded in bytes; behind it, for a fleet, a [`SecondLevel`]: [`Redis`].
 //! - [`Flights`]: calls under way, shared by their waiters.
 
+mod changes;
 mod directives;
 mod entry;
 mod flight;

@@ -1,16 +1,15 @@
 //! Answers that are kept: in memory, bounded in bytes, and behind that, for a fleet, in a store that its instances share.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
 use moka::Expiry;
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::changes::Changes;
 use super::directives::list;
 use super::entry::LONGEST;
 use super::key::EVERY_UPSTREAM;
@@ -25,7 +24,9 @@ const SMALL: usize = 256;
 /// How long it is remembered that a question was written over: longer than any call that was sent before may take.
 const WRITTEN_OVER: Duration = Duration::from_secs(60);
 /// What such a memory costs.
-const CHANGE: u32 = 128;
+const CHANGE: u64 = 128;
+/// Of how many identities and upstreams the last write is remembered.
+const MOST_WRITES: u64 = 100_000;
 /// How long it is remembered that an answer was not to be shared, and of how many questions.
 const UNSHARED: Duration = Duration::from_secs(5);
 const MOST_UNSHARED: u64 = 10_000;
@@ -79,17 +80,12 @@ pub struct Store {
     /// Looks into the second level, one for each question at a time.
     loads: Flights<Option<Slot>>,
     /// The last write of an identity to an upstream: what was asked for before it is not served after it.
-    writes: Cache<(Arc<str>, Fingerprint), Instant>,
-    /// The latest write that had to be forgotten; what was asked for before it counts as written over.
-    forgotten: Arc<Mutex<Option<Instant>>>,
-    /// When a question, by its hash, was last written over: what was asked for before is neither kept nor served after it.
-    /// That two share a hash costs one of them a miss.
-    changes: Cache<u64, Instant>,
+    writes: Changes,
+    /// When a question was last written over: what was asked for before is neither kept nor served after it.
+    changes: Changes,
     /// Questions, by their hash, whose last answer was for nobody but who asked.
     unshared: Cache<u64, ()>,
     hasher: RandomState,
-    /// The latest of these that had to be forgotten.
-    changes_forgotten: Arc<Mutex<Option<Instant>>>,
     capacity: u64,
     jitter: f64,
 }
@@ -98,7 +94,6 @@ impl Store {
     /// An empty store, in front of `second`.
     #[must_use]
     pub fn new(settings: &CacheSettings, second: Option<Arc<dyn SecondLevel>>) -> Self {
-        let (forgotten, changes_forgotten) = (Arc::default(), Arc::default());
         let capacity = settings.capacity.as_u64();
         let for_changes = capacity / CHANGES_SHARE;
         Self {
@@ -109,22 +104,8 @@ impl Store {
                 .build(),
             second,
             loads: Flights::default(),
-            // The oldest goes first, so that what has to be assumed for it is long past.
-            writes: Cache::builder()
-                .max_capacity(100_000)
-                .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(LONGEST)
-                .eviction_listener(remember_the_latest(&forgotten))
-                .build(),
-            forgotten,
-            changes: Cache::builder()
-                .max_capacity(for_changes)
-                .weigher(|_: &u64, _: &Instant| CHANGE)
-                .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(WRITTEN_OVER)
-                .eviction_listener(remember_the_latest(&changes_forgotten))
-                .build(),
-            changes_forgotten,
+            writes: Changes::new(MOST_WRITES, LONGEST),
+            changes: Changes::new(for_changes / CHANGE, WRITTEN_OVER),
             unshared: Cache::builder().max_capacity(MOST_UNSHARED).time_to_live(UNSHARED).build(),
             hasher: RandomState::new(),
             capacity,
@@ -230,12 +211,12 @@ impl Store {
     /// When what `key` asks for was last written over, where that is remembered.
     #[must_use]
     pub fn written_over(&self, key: &Key) -> Option<Instant> {
-        self.changes.get(&self.hasher.hash_one(key)).max(*lock(&self.changes_forgotten))
+        self.changes.last(key)
     }
 
     /// What `key` asks for was written over (RFC 9111 §4.4): nothing that was asked for before is served from now on.
     pub fn write_over(&self, key: &Key) {
-        self.changes.insert(self.hasher.hash_one(key), clock::now());
+        self.changes.note(key);
         self.forget(key);
     }
 
@@ -252,17 +233,14 @@ impl Store {
 
     /// An identity has written to an upstream: what it was told before is not served to it again.
     pub fn written(&self, upstream: &Arc<str>, identity: Fingerprint) {
-        let now = clock::now();
-        self.writes.insert((upstream.clone(), identity), now);
-        self.writes.insert((Arc::from(EVERY_UPSTREAM), identity), now);
+        self.writes.note((&**upstream, identity));
+        self.writes.note((EVERY_UPSTREAM, identity));
     }
 
     /// The last write that touches this key; `None` for shared answers, which no write of one identity touches.
     #[must_use]
     pub fn last_write(&self, key: &Key) -> Option<Instant> {
-        let owner = key.owner()?;
-        let known = self.writes.get(&(key.upstream().clone(), owner));
-        known.max(*lock(&self.forgotten))
+        self.writes.last((&**key.upstream(), key.owner()?))
     }
 
     /// Whether an entry of this weight may be kept.
@@ -281,8 +259,7 @@ impl Store {
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.slots.run_pending_tasks();
-        self.changes.run_pending_tasks();
-        self.slots.weighted_size() + self.changes.weighted_size()
+        self.slots.weighted_size() + self.changes.count() * CHANGE
     }
 
     /// What has become of what was asked of the second level; `None` without one.
@@ -344,21 +321,6 @@ impl Store {
             Lookup::Miss
         }
     }
-}
-
-/// What is pushed out counts as the latest of all that were.
-fn remember_the_latest<K>(floor: &Arc<Mutex<Option<Instant>>>) -> impl Fn(Arc<K>, Instant, RemovalCause) + use<K> {
-    let floor = floor.clone();
-    move |_, at, cause| {
-        if cause == RemovalCause::Size {
-            let mut floor = lock(&floor);
-            *floor = Some(floor.map_or(at, |known| known.max(at)));
-        }
-    }
-}
-
-fn lock(floor: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
-    floor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn weigh(key: &Key, slot: &Slot) -> u32 {

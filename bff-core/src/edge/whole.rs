@@ -155,20 +155,20 @@ async fn keep(
         forwarded(false).append_to(response.headers_mut());
         return response;
     };
-    // An answer whose size is known is here already.
-    let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        return Response::from_parts(head, Body::empty());
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Error::internal(error).into_response(),
     };
     let entry =
         Entry::new(head.status, &head.headers, Bytes::clone(&body), &freshness, asked_at, store.cut(), |name| {
             *name != SERVER_TIMING
         });
     let entry = Arc::new(entry.only_while_fresh());
-    store.keep(&key, &entry);
+    let stored = store.keep(&key, &entry);
     let mut response = Response::from_parts(head, Body::from(body));
     if is_known(response.headers(), asked) {
         response = not_modified(response).map(|()| Body::empty());
     }
-    forwarded(true).append_to(response.headers_mut());
+    forwarded(stored).append_to(response.headers_mut());
     response
 }

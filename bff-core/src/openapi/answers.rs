@@ -94,12 +94,7 @@ pub(super) fn add<State>(operation: &mut Operation, about: &About, route: &Route
             let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
             response.content.insert("application/problem+json".to_owned(), problem.into());
         }
-        let own = match status {
-            401 => Some(CHALLENGE),
-            429 | 503 => Some(RETRY_AFTER),
-            _ => None,
-        };
-        mention(response, own.into_iter().chain([REQUEST_ID]));
+        mention(response, headers_of(status));
     }
     for (status, response) in responses.iter_mut() {
         if let RefOr::T(response) = response
@@ -131,6 +126,16 @@ fn problems<State>(route: &Route<State>, parts: &[SurveyedPart], has_body: bool)
     statuses
 }
 
+/// The headers of a problem of this status.
+fn headers_of(status: u16) -> impl Iterator<Item = &'static str> {
+    let own = match status {
+        401 => Some(CHALLENGE),
+        429 | 503 => Some(RETRY_AFTER),
+        _ => None,
+    };
+    own.into_iter().chain([REQUEST_ID])
+}
+
 fn mention<'a>(response: &mut Response, names: impl IntoIterator<Item = &'a str>) {
     for name in names {
         let pointer = Ref::new(format!("#/components/headers/{name}"));
@@ -152,12 +157,7 @@ pub(super) fn problem(status: u16, is_strict: bool) -> Response {
     let mut response = Response::new(explain(status, is_strict));
     let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
     response.content.insert("application/problem+json".to_owned(), problem.into());
-    let own = match status {
-        401 => Some(CHALLENGE),
-        429 | 503 => Some(RETRY_AFTER),
-        _ => None,
-    };
-    mention(&mut response, own.into_iter().chain([REQUEST_ID]));
+    mention(&mut response, headers_of(status));
     response
 }
 

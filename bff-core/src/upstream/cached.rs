@@ -19,7 +19,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
-use super::change::{Change, Origin};
+use super::change::{Change, origin};
 use super::fill::{Fill, Filled, Flown};
 use super::store::upstream_failed;
 use super::target::Target;
@@ -102,8 +102,8 @@ async fn forward(
 /// the version that is asked.
 fn key(client: &Client, request: &Request<Body>, how: &Passing, version: Option<&Target>) -> Key {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let origin = Origin::of(request.headers());
-    let key = Key::passed(how.identity.as_deref(), &client.upstream.name, &origin.all, target).of_flavour(&how.flavour);
+    let origin = origin(request.headers());
+    let key = Key::passed(how.identity.as_deref(), &client.upstream.name, &origin, target).of_flavour(&how.flavour);
     match version.and_then(|version| version.variant.as_deref()) {
         Some(variant) => key.of_variant(variant),
         None => key,
