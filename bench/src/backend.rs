@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// How long the three answers take, in milliseconds.
     #[arg(long, num_args = 3, default_values_t = [0, 0, 0])]
     delays: Vec<u64>,
+    /// The last of the three never answers.
+    #[arg(long)]
+    hanging: bool,
 }
 
 /// By everybody, for longer than anything is measured.
@@ -40,6 +43,7 @@ const KEPT: &str = "public, max-age=3600";
 struct Backend {
     cache_control: HeaderValue,
     delays: Vec<Duration>,
+    hanging: bool,
     calls: AtomicU64,
     issuer: Issuer,
     /// What routes pass on: the three answers in one.
@@ -51,6 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let backend = Arc::new(Backend {
         cache_control: HeaderValue::from_static(if options.cacheable { KEPT } else { "no-store" }),
+        hanging: options.hanging,
         delays: options.delays.iter().copied().map(Duration::from_millis).collect(),
         calls: AtomicU64::new(0),
         issuer: Issuer::new()?,
@@ -80,6 +85,9 @@ impl Backend {
                 self.calls.fetch_add(1, Ordering::Relaxed);
                 if let Some(delay) = self.delays.get(index).filter(|delay| !delay.is_zero()) {
                     tokio::time::sleep(*delay).await;
+                }
+                if self.hanging && index == 2 {
+                    std::future::pending::<()>().await;
                 }
                 return self.json(Bytes::from_static(document.as_bytes()));
             }

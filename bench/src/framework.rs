@@ -1,8 +1,11 @@
 //! The page, made with the framework; configured with nothing but addresses.
 
+use std::time::Duration;
+
 use bff_core::auth::IssuerSettings;
 use bff_core::config::Settings;
 use bff_core::passthrough::RouteSettings;
+use bff_core::resilience::{BreakerSettings, BulkheadSettings, RetrySettings};
 use bff_core::serve::{Listeners, serve, shutdown_signal};
 use bff_core::upstream::{Client, Tcp, UpstreamSettings};
 use bff_core::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, compose, path, routes, telemetry};
@@ -57,7 +60,16 @@ pub(crate) struct Options {
     /// Passes two paths on to the backend: `/passed/`, and `/kept/` whose answers are kept.
     #[arg(long)]
     routes: bool,
+    /// Without retries, breaker, bulkhead and a limit at the door.
+    #[arg(long)]
+    unprotected: bool,
+    /// The page can do without its reviews.
+    #[arg(long)]
+    optional: bool,
 }
+
+/// How long the page may take.
+pub(crate) const BUDGET: Duration = Duration::from_secs(1);
 
 /// The upstream of the routes.
 const FILES: &str = "files";
@@ -90,6 +102,38 @@ async fn product_page(page: Composer, up: Upstreams, Path(id): Path<String>) -> 
     })
 }
 
+/// The page that can do without its reviews.
+#[derive(Debug, Serialize, ToSchema)]
+struct PageWithoutReviews {
+    product: ProductView,
+    price: PriceView,
+    reviews: Option<ReviewsView>,
+    meta: Meta,
+}
+
+/// Product page
+#[utoipa::path(get, path = "/product-page/{id}", params(("id" = String, Path)), responses((status = OK, body = PageWithoutReviews), Problems))]
+async fn page_without_reviews(
+    page: Composer,
+    up: Upstreams,
+    Path(id): Path<String>,
+) -> bff_core::Result<Json<PageWithoutReviews>> {
+    compose!(page => PageWithoutReviews {
+        product: required(up.catalog.product(&id)),
+        price: required(up.pricing.quote(&id)),
+        reviews: optional(up.opinions.about(&id)),
+    })
+}
+
+fn unprotected(upstream: UpstreamSettings) -> UpstreamSettings {
+    UpstreamSettings {
+        retry: RetrySettings { tries: 0, ..RetrySettings::default() },
+        breaker: BreakerSettings { enabled: false, ..BreakerSettings::default() },
+        bulkhead: BulkheadSettings { enabled: false, ..BulkheadSettings::default() },
+        ..upstream
+    }
+}
+
 /// Listens until it is told to stop.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let server = &options.server;
@@ -97,6 +141,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     settings.server.listen = server.listen;
     settings.server.management.set_port(0);
     let upstream = UpstreamSettings { url: format!("http://{}", server.backend), ..UpstreamSettings::default() };
+    let upstream = if options.unprotected { unprotected(upstream) } else { upstream };
+    if options.unprotected {
+        settings.edge.shed.enabled = false;
+    }
     for name in ["catalog", "pricing", "opinions"] {
         settings.upstreams.insert(name.to_owned(), upstream.clone());
     }
@@ -121,7 +169,13 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     telemetry::log_to_stdout(&settings.log);
     let policy = if server.auth { Policy::user() } else { Policy::public() };
     let policy = if options.whole { policy.cached() } else { policy };
-    let bff = Bff::<Upstreams>::new("bench", env!("CARGO_PKG_VERSION")).page(routes!(product_page), policy);
+    let bff = Bff::<Upstreams>::new("bench", env!("CARGO_PKG_VERSION"));
+    let policy = policy.budget(BUDGET);
+    let bff = if options.optional {
+        bff.page(routes!(page_without_reviews), policy)
+    } else {
+        bff.page(routes!(product_page), policy)
+    };
     if let Some(mistake) = bff.check(&settings).first() {
         return Err(mistake.to_string().into());
     }

@@ -49,6 +49,8 @@ enum Command {
     Show(load::Target),
     /// What clients get while a backend is bad: measures, prints the document, and writes it where it is told to.
     BadDay(bad_day::Options),
+    /// Clients that ask one of them again and again, in one thread; for `bad-day`.
+    Crowd(bad_day::CrowdOptions),
     /// Turns the lines of `load` into tables.
     Report {
         /// The file with the lines.
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Load(options) => load::run(&options),
         Command::Show(target) => load::show(&target),
         Command::BadDay(options) => bad_day::run(&options),
+        Command::Crowd(options) => bad_day::crowd(&options),
         Command::Report { lines } => report::run(&lines),
     };
     match done {

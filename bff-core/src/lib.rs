@@ -15,6 +15,7 @@ pub mod error;
 pub mod fetched;
 mod hop_by_hop;
 pub mod identity;
+pub mod lateness;
 mod layer;
 pub mod openapi;
 pub mod passthrough;

@@ -4,6 +4,8 @@
 
 mod backend;
 mod chart;
+mod clients;
+mod crowd;
 mod load;
 mod metastable;
 mod overload;
@@ -16,6 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bff_core::upstream::UpstreamSettings;
+
+pub(crate) use clients::{Options as CrowdOptions, ask as crowd};
 
 use crate::Result;
 
@@ -31,7 +35,7 @@ pub(crate) struct Options {
     /// The folder for `bad-day.md` and `figures/metastable.svg`. Default: nothing is written.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Only one of the three experiments; prints it and writes nothing.
+    /// Only one of the experiments; prints it and writes nothing.
     #[arg(long)]
     only: Option<Experiment>,
     /// Other settings of every upstream in place of the defaults, as JSON: to look for better ones. Writes nothing.
@@ -56,6 +60,8 @@ enum Experiment {
     Lengths,
     /// More clients than can be served.
     Overload,
+    /// Many clients, and nothing wrong.
+    Crowd,
 }
 
 /// How each experiment is to be run.
@@ -119,13 +125,19 @@ async fn measure(options: &Options) -> Result<Vec<Finding>> {
             println!("{}", outcome.table);
             return Ok(outcome.findings);
         }
+        Some(Experiment::Crowd) => {
+            let outcome = crowd::run(&asked).await?;
+            println!("{}\n{}\n{}", outcome.connections, outcome.starts, outcome.hanging);
+            return Ok(outcome.findings);
+        }
         None => {}
     }
+    let crowd = crowd::run(&asked).await?;
     let table = table::run(&asked).await?;
     let outage = metastable::run(&asked).await?;
     let lengths = metastable::lengths(&asked).await?;
     let overload = overload::run(&asked).await?;
-    let document = report::document(&options.made, &asked, &table, &outage, &lengths, &overload);
+    let document = report::document(&options.made, &asked, &table, &outage, &lengths, &overload, &crowd);
     if let (Some(out), None) = (&options.out, &asked.ours) {
         let figures = out.join("figures");
         std::fs::create_dir_all(&figures)?;
@@ -133,5 +145,5 @@ async fn measure(options: &Options) -> Result<Vec<Finding>> {
         std::fs::write(figures.join("metastable.svg"), &outage.chart)?;
     }
     println!("{document}");
-    Ok(outage.findings.into_iter().chain(overload.findings).collect())
+    Ok(outage.findings.into_iter().chain(overload.findings).chain(crowd.findings).collect())
 }

@@ -1,6 +1,6 @@
 //! The document, so that its figures are always those of one run.
 
-use super::{Asked, metastable, overload, table};
+use super::{Asked, crowd, metastable, overload, table};
 
 /// `docs/bad-day.md`.
 pub(super) fn document(
@@ -10,13 +10,20 @@ pub(super) fn document(
     outage: &metastable::Outcome,
     lengths: &str,
     overload: &overload::Outcome,
+    crowd: &crowd::Outcome,
 ) -> String {
-    let findings: Vec<String> =
-        outage.findings.iter().chain(&overload.findings).map(|finding| format!("- {}", finding.line())).collect();
+    let findings: Vec<String> = outage
+        .findings
+        .iter()
+        .chain(&overload.findings)
+        .chain(&crowd.findings)
+        .map(|finding| format!("- {}", finding.line()))
+        .collect();
     let findings = findings.join("\n");
     let (seconds, rate, capacity) = (asked.each.as_secs(), asked.rate, metastable::capacity());
     let (workers, few) = (table::WORKERS, metastable::WORKERS);
     let (outage, overload) = (&outage.table, &overload.table);
+    let crowd::Outcome { connections, starts, hanging, .. } = crowd;
     format!(
         r#"# A bad day
 
@@ -64,9 +71,23 @@ Ours once more, for faults of other lengths, two runs at a time: what is open or
 The same `b`; 70 % of its capacity for 2 s, then more, told apart in the first 2 s and the {seconds} s after them.
 
 {overload}
+## Many clients, and nothing wrong
+
+The page of three required parts of [figures](figures.md), three healthy backends, one CPU for the server and another for backends and
+clients, who ask again as soon as they are answered. Whole pages per second within the budget of a second, medians of five rounds that take
+turns; in brackets as a share of the same at 32 connections, and what share of the answers in the worst round was no page in time.
+*No protection* has no retry, breaker or bulkhead, and no limit at the door.
+
+{connections}
+A server that has just started, over backends that take 80 ms; two seconds from the first connection on.
+
+{starts}
+One of the parts is optional and its backend never answers; {seconds} s, after 5 s.
+
+{hanging}
 ## How it was made
 
-- Everything in one process, HTTP/1.1 over loopback: clients, BFF, backends. A backend is a FIFO queue before workers that are
+- But for the last section, everything in one process, HTTP/1.1 over loopback: clients, BFF, backends. A backend is a FIFO queue before workers that are
   exactly as slow as they should be, however busy this machine is. What it has queued it works on, whether the caller waits or not.
 - Clients arrive when they arrive (open loop): each somewhere in its own stretch of 1/rate, and its time counts from when it was due.
   How late this machine made them is in the tables; more than 20 ms means that it was too busy for the figures of that line.

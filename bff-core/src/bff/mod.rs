@@ -21,6 +21,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use self::issuers::Issuers;
 use crate::auth::Authenticator;
+use crate::clock;
 use crate::config::Settings;
 use crate::context::{Context, Terms};
 use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey, Whole};
@@ -72,6 +73,7 @@ pub struct App {
     /// The table of contents, with each endpoint's parts.
     pub endpoints: Vec<Endpoint>,
     ready: Arc<AtomicBool>,
+    load: Arc<Load>,
     network: Arc<dyn Network>,
 }
 
@@ -88,10 +90,15 @@ impl App {
         self.endpoints.iter().find(|known| known.name == endpoint).map_or(&[], |known| &known.parts)
     }
 
-    /// Begins to look after the hosts of the upstreams (names, probes), until the set that comes back is dropped.
+    /// Begins to look after the hosts of the upstreams (names, probes), and after how late this process runs what is ready,
+    /// until the set that comes back is dropped. Without it the edge lets in `edge.shed.in_flight` requests at once.
     #[must_use = "dropping it ends the watch"]
     pub fn watch(&self) -> JoinSet<()> {
-        self.shared.watch(&self.network)
+        let mut tasks = self.shared.watch(&self.network);
+        let (lateness, load) = (self.shared.lateness.clone(), self.load.clone());
+        load.begin();
+        tasks.spawn(async move { lateness.measure(|pulse| load.adapt(pulse, clock::now())).await });
+        tasks
     }
 
     /// Says whether `/readyz` sends traffic here: no while draining. Never follows the health of upstreams.
@@ -175,6 +182,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         edge_settings.server_timing &= self.about.timings;
         let kept = kept(settings);
         let load = Arc::new(Load::new(&settings.edge.shed));
+        let seen_load = load.clone();
         let door = |terms: Terms, access: Access, criticality: Criticality, reads_query: bool| {
             Arc::new(Door {
                 terms: Arc::new(terms),
@@ -244,7 +252,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let seen = shared.clone();
         let management = Router::new()
             .route("/metrics", get(scrape))
-            .route("/protections", get(move || std::future::ready(protections::json(&seen, &load))))
+            .route("/protections", get(move || std::future::ready(protections::json(&seen, &seen_load))))
             .merge(health(&ready));
         let endpoints = self.routes.iter().map(|route| Endpoint {
             name: route.name.clone(),
@@ -254,7 +262,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             access: route.policy.access.clone(),
             parts: parts.get(&route.name).cloned().unwrap_or_default(),
         });
-        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, network })
+        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, load, network })
     }
 
     /// Asks every endpoint for its parts, without calling anything.

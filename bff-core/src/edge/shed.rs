@@ -1,4 +1,5 @@
-//! Refuses early and cheaply what cannot be served in time: the least critical first.
+//! Lets in as many requests as this process finishes in time; the next ones wait for a share of their budget, and those
+//! beyond are refused early and cheaply.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tower::Service;
 
 use super::Door;
+use crate::context::Context;
 use crate::error::{Error, Kind};
 
 /// How soon a client that was refused may come back: the shortest time that `Retry-After` can say.
@@ -18,7 +20,13 @@ pub(super) async fn shed<Inner>(door: Arc<Door>, request: Request, mut inner: In
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
-    let Some(_place) = door.load.enter(door.criticality) else {
+    // Nothing is worked on for a survey.
+    let Some(context) = request.extensions().get::<Arc<Context>>().filter(|context| !context.survey) else {
+        return inner.call(request).await;
+    };
+    // The wait counts: the deadline's clock has started.
+    let until = door.load.patience(context.started(), context.deadline());
+    let Some(_place) = door.load.enter(door.criticality, until).await else {
         door.metrics.shed(&door.terms.endpoint);
         return Ok(Error::new(Kind::Busy).with_retry_after(RETRY_AFTER).into_response());
     };

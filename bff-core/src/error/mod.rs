@@ -31,6 +31,7 @@ struct Inner {
     is_write: bool,
     unsent: bool,
     transient: bool,
+    evidence: Evidence,
     host: Option<Arc<str>>,
     retry_after: Option<Duration>,
     detail: Option<Cow<'static, str>>,
@@ -93,6 +94,23 @@ pub enum Kind {
     Surveyed,
 }
 
+/// What a failed attempt says of its upstream, for those who guard it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// What its kind says.
+    #[default]
+    Usual,
+    /// That its host fails, whatever is asked.
+    Host,
+    /// Nothing: it was this process that was late.
+    Nothing,
+    /// The connection was refused: nobody listens there, and finding out cost neither time nor work.
+    Refused,
+    /// Something of this question only (a number that is the same for the same question): the upstream answered, and we
+    /// cannot read what. One bad record is no bad upstream.
+    Question(u64),
+}
+
 /// What about the client's input is wrong; each has its own status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
@@ -133,6 +151,7 @@ impl Error {
             is_write: false,
             unsent: false,
             transient: false,
+            evidence: Evidence::Usual,
             host: None,
             retry_after: None,
             detail: None,
@@ -194,6 +213,12 @@ impl Error {
         self.change(|inner| inner.transient = true)
     }
 
+    /// What it says of the upstream, where that is not what its kind says.
+    #[must_use]
+    pub fn with_evidence(self, evidence: Evidence) -> Self {
+        self.change(|inner| inner.evidence = evidence)
+    }
+
     /// At which of the upstream's hosts it happened; for the log.
     #[must_use]
     pub fn at_host(self, host: Arc<str>) -> Self {
@@ -246,6 +271,12 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.transient
+    }
+
+    /// What it says of the upstream.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        self.0.evidence
     }
 
     /// Whether the upstream has heard nothing.

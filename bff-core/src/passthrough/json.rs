@@ -58,7 +58,7 @@ impl Rules {
     pub(super) fn apply(&self, document: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         let mut out = Vec::with_capacity(document.len());
         let document: &RawValue = serde_json::from_slice(document)?;
-        if !write(document, &self.fields, self.all, 0, &mut out)? {
+        if !write(&mut Cursor::new(document), &self.fields, self.all, 0, &mut out)? {
             return Err(serde_json::Error::custom("nothing in it may be passed on"));
         }
         Ok(out)
@@ -80,9 +80,61 @@ fn change(fields: &mut Vec<Field>, path: &str, change_it: impl FnOnce(&mut Field
     }
 }
 
-/// Writes what may be seen of `value`; false for nothing.
+/// A place in a document that is known to be JSON, so that nothing is looked at twice to find its end: arrays in arrays are
+/// gone through once, however deep they are.
+struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(value: &'a RawValue) -> Self {
+        Self { text: value.get(), at: 0 }
+    }
+
+    /// The next byte that is no white space.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        self.at += blanks;
+        rest.get(blanks).copied()
+    }
+
+    /// The whole value that begins here.
+    fn take(&mut self) -> &'a str {
+        let start = self.at;
+        let mut depth = 0_usize;
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => self.skip_text(),
+                b'{' | b'[' => depth += 1,
+                // The end of what this value stands in.
+                b'}' | b']' | b',' if depth == 0 => break,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// From the quote that begins a text to the one that ends it.
+    fn skip_text(&mut self) {
+        let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+        let mut is_escaped = false;
+        let inside = rest.iter().take_while(|byte| {
+            let is_end = **byte == b'"' && !is_escaped;
+            is_escaped = **byte == b'\\' && !is_escaped;
+            !is_end
+        });
+        self.at += 1 + inside.count();
+    }
+}
+
+/// Writes what may be seen of the value that begins here; false for nothing.
 fn write(
-    value: &RawValue,
+    cursor: &mut Cursor<'_>,
     rules: &[Field],
     all: bool,
     depth: usize,
@@ -91,23 +143,36 @@ fn write(
     if depth > DEEPEST {
         return Err(serde_json::Error::custom("too deep"));
     }
-    let text = value.get();
-    match text.as_bytes().first() {
-        Some(b'{') => write_object(text, rules, all, depth, out)?,
+    match cursor.peek() {
+        Some(b'{') => write_object(cursor.take(), rules, all, depth, out)?,
         Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            cursor.at += 1;
             out.push(b'[');
-            for item in items {
-                let before = separate(out, b'[');
-                if !write(item, rules, all, depth + 1, out)? {
-                    out.truncate(before);
+            loop {
+                match cursor.peek() {
+                    None => break,
+                    Some(b']') => {
+                        cursor.at += 1;
+                        break;
+                    }
+                    Some(b',') => cursor.at += 1,
+                    Some(_) => {
+                        let before = separate(out, b'[');
+                        if !write(cursor, rules, all, depth + 1, out)? {
+                            out.truncate(before);
+                        }
+                    }
                 }
             }
             out.push(b']');
         }
-        Some(b'n') => out.extend_from_slice(text.as_bytes()),
-        _ if all => out.extend_from_slice(text.as_bytes()),
-        _ => return Ok(false),
+        first => {
+            let scalar = cursor.take();
+            if !all && first != Some(b'n') {
+                return Ok(false);
+            }
+            out.extend_from_slice(scalar.trim_ascii_end().as_bytes());
+        }
     }
     Ok(true)
 }
@@ -120,13 +185,14 @@ fn write_object(
     out: &mut Vec<u8>,
 ) -> Result<(), serde_json::Error> {
     let Members(members) = serde_json::from_str(text)?;
+    let taken = Taken::of(rules, &members);
     out.push(b'{');
     for (name, value) in &members {
         let rule = rules.iter().find(|rule| rule.name == *name.0);
         let whole = all || rule.is_some_and(|rule| rule.allowed);
         let below = rule.map_or(&[][..], |rule| &rule.below);
         let is_gone = rule.is_some_and(|rule| rule.denied) || (!whole && below.is_empty());
-        if is_gone || is_displaced(&name.0, rules, &members) {
+        if is_gone || (taken.has(&name.0) && rule.is_none_or(|rule| rule.renamed.is_none())) {
             continue;
         }
         let before = separate(out, b'{');
@@ -135,7 +201,7 @@ fn write_object(
         out.push(b':');
         if below.is_empty() {
             out.extend_from_slice(value.get().as_bytes());
-        } else if !write(value, below, whole, depth + 1, out)? {
+        } else if !write(&mut Cursor::new(value), below, whole, depth + 1, out)? {
             out.truncate(before);
         }
     }
@@ -143,11 +209,22 @@ fn write_object(
     Ok(())
 }
 
-/// Whether another field, which is there, gets this field's name: one object must not have two of one name.
-fn is_displaced(name: &str, rules: &[Field], members: &[(Name<'_>, &RawValue)]) -> bool {
-    let keeps_name = rules.iter().all(|rule| rule.name != name || rule.renamed.is_none());
-    let mut others = rules.iter().filter(|rule| rule.renamed.as_deref() == Some(name) && !rule.denied);
-    keeps_name && others.any(|rule| members.iter().any(|(member, _)| *member.0 == rule.name))
+/// The names that fields of one object get by a rule: a field that has one of them by itself gives way, because one object
+/// must not have two of one name.
+struct Taken<'a>(Vec<&'a str>);
+
+impl<'a> Taken<'a> {
+    /// Looked up once for an object, however often a name stands in it.
+    fn of(rules: &'a [Field], members: &[(Name<'_>, &RawValue)]) -> Self {
+        let renaming = rules.iter().filter(|rule| !rule.denied);
+        let renaming = renaming.filter_map(|rule| Some((rule, rule.renamed.as_deref()?)));
+        let is_there = |rule: &Field| members.iter().any(|(member, _)| *member.0 == rule.name);
+        Self(renaming.filter(|(rule, _)| is_there(rule)).map(|(_, name)| name).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
 }
 
 /// A comma behind what is there already; gives the length before it.

@@ -26,6 +26,9 @@ use crate::error::{Error, Input, Kind, Result};
 use crate::hop_by_hop;
 use crate::upstream::{Client, Passing, UpstreamSettings};
 
+/// A body of this many bytes takes about a millisecond to filter; a larger one is filtered off the threads that serve.
+const LARGE: usize = 128 * 1024;
+
 /// One route, ready to pass requests on.
 #[derive(Debug)]
 pub(crate) struct Passage {
@@ -47,7 +50,7 @@ pub(crate) struct Passage {
     strip: usize,
     /// This is put there.
     add: String,
-    filter: Option<(Rules, usize)>,
+    filter: Option<(Arc<Rules>, usize)>,
 }
 
 impl Passage {
@@ -82,7 +85,7 @@ impl Passage {
             websocket: settings.websocket,
             strip: strip.unwrap_or(0),
             add: settings.add_prefix.clone().unwrap_or_default(),
-            filter: Rules::new(&settings.json).map(|rules| (rules, limit)),
+            filter: Rules::new(&settings.json).map(|rules| (Arc::new(rules), limit)),
         }
     }
 
@@ -208,7 +211,7 @@ impl Passage {
     /// The answer with what may be seen of it; what cannot be filtered is never passed on.
     async fn filtered(
         &self,
-        rules: &Rules,
+        rules: &Arc<Rules>,
         limit: usize,
         method: &Method,
         known: &[HeaderValue],
@@ -218,7 +221,7 @@ impl Passage {
         let is_readable = is_plain_json(&down.headers) && down.status != StatusCode::PARTIAL_CONTENT;
         let body = if is_readable { self.collect(body, limit).await? } else { Bytes::new() };
         let nothing_to_see = body.is_empty() && (is_readable || down.status.is_redirection());
-        let shown = match rules.apply(&body) {
+        let shown = match apply(rules, body.clone()).await {
             _ if nothing_to_see || is_empty(&down.headers, down.status) => Bytes::new(),
             Ok(shown) => shown.into(),
             Err(_) if matches!(down.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
@@ -261,6 +264,16 @@ impl Passage {
             Err(_) => Err(failed(Kind::Timeout)),
         }
     }
+}
+
+/// Filters here, or on a thread of its own what would hold up everybody else.
+async fn apply(rules: &Arc<Rules>, body: Bytes) -> Result<Vec<u8>, serde_json::Error> {
+    if body.len() < LARGE {
+        return rules.apply(&body);
+    }
+    let rules = rules.clone();
+    let filtered = tokio::task::spawn_blocking(move || rules.apply(&body)).await;
+    filtered.unwrap_or_else(|_| Err(serde::de::Error::custom("filtering it failed")))
 }
 
 /// What a route makes of its requests, where that may change what it is answered.

@@ -28,6 +28,11 @@ pub enum End {
     Good,
     /// The upstream failed: 5xx, silence, a broken connection, garbage; or the call was slow.
     Bad,
+    /// The connection was refused: a failure that cost neither side anything.
+    Refused,
+    /// It was answered, and we cannot read the answer to this question (a number that is the same for the same question).
+    /// Only where different questions fail so is that the upstream's failure.
+    Unreadable(u64),
     /// The upstream asked for fewer calls (429).
     Overloaded,
     /// Nothing is known: it was cut by its caller before it was slow, or never sent.

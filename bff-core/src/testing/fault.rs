@@ -12,7 +12,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::Reply;
 use crate::body::Body;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Evidence, Kind};
 use crate::upstream::{Call, Transport};
 
 /// What goes wrong with the calls of a part, or with an upstream.
@@ -102,7 +102,10 @@ impl Faults {
                 match fault {
                     None => transport.oneshot(request).await,
                     Some(Fault::Hang) => std::future::pending().await,
-                    Some(Fault::Refuse) => Err(Error::new(Kind::Unreachable).never_sent().transient()),
+                    Some(Fault::Refuse) => {
+                        let error = Error::new(Kind::Unreachable).with_evidence(Evidence::Refused);
+                        Err(error.never_sent().transient())
+                    }
                     Some(Fault::Status(status)) => {
                         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                         Ok(Reply::status(status).into_response())

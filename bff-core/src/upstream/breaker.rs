@@ -10,8 +10,10 @@ use super::call::{call_of, end};
 use super::collect::asked_to_wait;
 use super::stack::Upstream;
 use crate::body::Body;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Kind, Result};
+use crate::lateness::Lateness;
+use crate::resilience::{End, Pass};
 
 /// Longer than anything takes.
 const ANY: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -35,20 +37,48 @@ where
         Some(_) => ANY,
         None => wait + attempt_timeout.saturating_sub(upstream.settings.attempt_timeout),
     };
+    let started = clock::now();
     let pass = breaker
-        .admit(clock::now())
+        .admit(started)
         .map_err(|refused| Error::new(Kind::CircuitOpen).never_sent().with_retry_after(refused.retry_after))?;
-    let pass = pass.allow(allowed);
+    let admitted = Admitted { pass: Some(pass.allow(allowed)), started, lateness: &upstream.shared.lateness };
     let result = inner.call(request).await;
     let retry_after = match &result {
         // Only a route's answer comes with its headers.
         Ok(response) => asked_to_wait(response.headers()),
         Err(error) => error.retry_after(),
     };
-    let has_closed = pass.end(end(&result), retry_after, clock::now());
+    let has_closed = admitted.end(end(&result), retry_after);
     if let Some(bulkhead) = target.bulkhead.as_ref().filter(|_| has_closed) {
-        // As many places as before would be as many calls at once as brought it down.
-        bulkhead.restart(clock::now());
+        // As many places as before may be as many calls at once as brought it down.
+        bulkhead.restart();
     }
     result
+}
+
+/// A call that was let in. What took long because this process was late is not held against the upstream, whether the call
+/// ended or was cut by its caller.
+struct Admitted<'a> {
+    pass: Option<Pass<'a>>,
+    started: Instant,
+    lateness: &'a Lateness,
+}
+
+impl Admitted<'_> {
+    fn end(mut self, end: End, retry_after: Option<Duration>) -> bool {
+        let Some(pass) = self.pass.take() else { return false };
+        let now = clock::now();
+        let is_ours = pass.is_slow(now) && self.lateness.explains(self.started, now);
+        let pass = if is_ours { pass.allow(ANY) } else { pass };
+        pass.end(end, retry_after, now)
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let now = clock::now();
+        if let Some(pass) = self.pass.take_if(|pass| pass.is_slow(now) && self.lateness.explains(self.started, now)) {
+            pass.end(End::Nothing, None, now);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Overrides};
 use crate::clock::Instant;
 use crate::context::{CallOutcome, Scope, TraceContext};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Evidence, Kind, Result};
 use crate::fetched::Staleness;
 use crate::resilience::End;
 
@@ -30,6 +30,8 @@ pub struct Call {
     pub key: Option<Key>,
     /// Who waits for it; `None` below the flight and for refreshes, where it belongs to nobody.
     pub scope: Option<Scope>,
+    /// Whether the page fails without it, of the part it was first made for; yes where nobody waits.
+    pub(super) required: bool,
     /// The part it was first made for, as a label.
     pub part: Option<Cow<'static, str>>,
     /// The trace it belongs to.
@@ -152,6 +154,12 @@ impl Verdict {
 
 /// How the end of an attempt is counted by those who guard the upstream.
 pub(super) fn end(result: &Result<Response<Body>>) -> End {
+    match result.as_ref().err().map(Error::evidence) {
+        Some(Evidence::Nothing) => return End::Nothing,
+        Some(Evidence::Refused) => return End::Refused,
+        Some(Evidence::Question(question)) => return End::Unreadable(question),
+        Some(Evidence::Usual | Evidence::Host) | None => {}
+    }
     match Verdict::of(result) {
         Verdict::Fine | Verdict::ClientFault => End::Good,
         Verdict::UpstreamFault => End::Bad,

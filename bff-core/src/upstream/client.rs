@@ -251,6 +251,7 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         safe,
         per_identity,
         key: None,
+        required: scope.as_ref().is_none_or(|scope| scope.need.is_required()),
         scope: scope.clone(),
         part,
         trace,

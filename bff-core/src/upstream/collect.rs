@@ -1,6 +1,7 @@
 //! Reads the whole answer, within bounds, and turns what is no usable answer into an error.
 
 use std::error::Error as StdError;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -19,7 +21,7 @@ use crate::body::Body;
 use crate::cache::{Entry, Freshness, Keeper};
 use crate::clock;
 use crate::context::CallOutcome;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Evidence, Kind, Result};
 
 pub(super) async fn collect<Inner>(
     upstream: Arc<Upstream>,
@@ -40,6 +42,8 @@ where
         }
     };
     let (known, key, asked) = (known.clone(), call.key.clone(), clock::now());
+    let target = request.uri().path_and_query().cloned();
+    let of_question = |error| of_question(error, target.as_ref());
     let (mut head, body) = inner.oneshot(request).await?.into_parts();
     let body = match known {
         Some(known) if head.status == StatusCode::NOT_MODIFIED => {
@@ -48,11 +52,12 @@ where
                 if let Some(key) = &key {
                     upstream.shared.store.keep(key, &Arc::new(known.without_validators()));
                 }
-                return Err(Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for"));
+                let error = Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for");
+                return Err(of_question(error));
             }
             confirmed(&known, &mut head)
         }
-        _ => whole(&upstream, &head, body, safe).await?,
+        _ => whole(&upstream, &head, body, safe).await.map_err(of_question)?,
     };
     let freshness = if safe && head.status == StatusCode::OK {
         let keeper = Keeper { shared: !per_identity, overrides, ..Keeper::default() };
@@ -66,7 +71,7 @@ where
             "answers `private` to a call that is declared shared; such answers are not kept, and the page is private"
         );
     }
-    let decoded = run(decode, &body)?;
+    let decoded = run(decode, &body).map_err(of_question)?;
     let headers = freshness.storable.then(|| Arc::new(head.headers));
     let outcome = CallOutcome::Live;
     Ok(answered(body, Answer { outcome, staleness: None, freshness, headers, decoded: Some(decoded) }))
@@ -86,9 +91,32 @@ async fn whole(upstream: &Upstream, head: &Parts, body: Body, safe: bool) -> Res
     let limit = usize::try_from(upstream.settings.response_limit.as_u64()).unwrap_or(usize::MAX);
     let body = read(body, limit).await?;
     if !body.is_empty() && !is_json(&head.headers) {
-        return Err(Error::new(Kind::InvalidResponse).caused_by("the content type is not JSON"));
+        return Err(Error::new(Kind::InvalidResponse)
+            .caused_by("the content type is not JSON")
+            .with_evidence(Evidence::Host));
+    }
+    if !body.is_empty() && !begins_as_json(&body) {
+        return Err(Error::new(Kind::InvalidResponse).caused_by("no JSON").with_evidence(Evidence::Host));
     }
     Ok(body)
+}
+
+/// An answer that cannot be read says something of what was asked, until different questions fail so; what is no JSON at
+/// all was most likely not written by the upstream's program, and is the host's failure.
+fn of_question(error: Error, target: Option<&PathAndQuery>) -> Error {
+    if error.kind() != Kind::InvalidResponse || error.evidence() != Evidence::Usual {
+        return error;
+    }
+    let mut hasher = DefaultHasher::new();
+    target.map(PathAndQuery::as_str).hash(&mut hasher);
+    error.with_evidence(Evidence::Question(hasher.finish()))
+}
+
+/// Whether the first byte that counts can begin a JSON value (RFC 8259 §2); a byte order mark is looked over.
+fn begins_as_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let first = body.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    first.is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
 }
 
 /// The value in a body.

@@ -177,6 +177,7 @@ impl Client {
             safe,
             per_identity: how.identity.is_some(),
             key: None,
+            required: true,
             scope: None,
             part: None,
             trace: how.context.trace,

@@ -11,7 +11,7 @@ use super::call::{Spare, call_of};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Evidence, Kind, Result};
 
 /// With less time left than this a further attempt would only be cut.
 const TOO_LITTLE: Duration = Duration::from_millis(5);
@@ -26,6 +26,7 @@ where
 {
     let call = call_of(&request)?;
     let (safe, most, deadline, target) = (call.safe, call.retries, call.deadline, call.target.clone());
+    let required = call.required;
     target.budget.call(clock::now());
     let mut tries = 0;
     let mut before: Option<Error> = None;
@@ -43,7 +44,17 @@ where
             return Err(error);
         }
         tries += 1;
-        let pause = upstream.settings.retry.pause(tries, error.retry_after(), fastrand::f64());
+        let pause = if error.evidence() == Evidence::Refused {
+            // The next connection may reach another host behind the same name, at once or not at all; what the page can do
+            // without is not worth a second look at a host that nobody listens at.
+            let is_worth_it = tries == 1 && (required || target.hosts.now().len() > 1);
+            if !is_worth_it {
+                return Err(error);
+            }
+            Duration::ZERO
+        } else {
+            upstream.settings.retry.pause(tries, error.retry_after(), fastrand::f64())
+        };
         let now = clock::now();
         let too_late = deadline.is_some_and(|deadline| now + pause + TOO_LITTLE >= deadline);
         let refused = target.breaker.as_ref().is_some_and(|breaker| breaker.is_open(now));
@@ -55,7 +66,9 @@ where
         next.call.avoid = error.host().cloned();
         tracing::debug!(%error, upstream = %upstream.name, tries, "asking again");
         before = Some(error);
-        tokio::time::sleep(pause).await;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         request = next.into_request();
     }
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::body::Body;
 use crate::cache::{CacheSettings, Flights, Redis, SecondLevel, Store};
 use crate::error::{Error, Result};
+use crate::lateness::Lateness;
 use crate::layer::around;
 use crate::resilience::Variants;
 use crate::telemetry::Metrics;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub(super) refreshes: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How late this process runs what is ready: not the upstreams' time.
+    pub lateness: Arc<Lateness>,
     /// Whose state operators can see. Held weakly: an upstream is there as long as its client is.
     // bound: the upstreams of one BFF
     pub(super) upstreams: Mutex<Vec<Weak<Upstream>>>,
@@ -72,6 +75,7 @@ impl Shared {
             closing: CancellationToken::new(),
             refreshes: Arc::new(Semaphore::new(settings.background_refreshes)),
             metrics,
+            lateness: Arc::default(),
             upstreams: Mutex::default(),
         }))
     }
@@ -144,13 +148,13 @@ pub(super) fn build(upstream: &Arc<Upstream>) -> Stack {
         // Breaker: sees every attempt, and refuses before anybody waits for a place.
         .layer(around(up(), breaker::breaker))
         // Bulkhead: a place is held by an attempt, not by the pauses between two.
-        .layer(around((), bulkhead::bulkhead))
+        .layer(around(up(), bulkhead::bulkhead))
         // Balance and ejection: as late as possible, because load changes while one waits for a place.
         .layer(around(up(), balance::balance))
         // Attempt span: one line in a trace for each time the network was asked.
         .layer(around(up(), observe::attempt))
         // Attempt timeout: a hanging host costs one attempt, not the call.
-        .layer(around((), timeout::attempt))
+        .layer(around(up(), timeout::attempt))
         // Trace context and remaining time: as late as possible, because time passes.
         .layer(around((), propagate::propagate))
         // Collect: inside the attempt, so that a trickling 200 is a slow attempt and not a fast success.

@@ -1,14 +1,16 @@
 //! The limits of a call and of one attempt. They belong to the upstream, not to a caller.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use tower::Service;
 
 use super::call::{call_mut, call_of};
+use super::stack::Upstream;
 use crate::body::Body;
 use crate::clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Evidence, Kind, Result};
 
 pub(super) async fn call<Inner>((): (), request: Request<Body>, inner: Inner) -> Result<Response<Body>>
 where
@@ -18,13 +20,21 @@ where
     within(limit, request, inner).await
 }
 
-pub(super) async fn attempt<Inner>((): (), request: Request<Body>, inner: Inner) -> Result<Response<Body>>
+pub(super) async fn attempt<Inner>(
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    inner: Inner,
+) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let limit = call_of(&request)?.attempt_timeout;
-    // Another attempt may be luckier, at another host for one; the whole call's own end is nobody's to repeat.
+    let started = clock::now();
     within(limit, request, inner).await.map_err(|error| match error.kind() {
+        Kind::Timeout if upstream.shared.lateness.explains(started, clock::now()) => {
+            error.transient().with_evidence(Evidence::Nothing)
+        }
+        // Another attempt may be luckier, at another host for one; the whole call's own end is nobody's to repeat.
         Kind::Timeout => error.transient(),
         _ => error,
     })

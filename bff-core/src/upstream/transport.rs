@@ -1,5 +1,7 @@
 //! The network: reqwest where TLS or compression is spoken, hyper's own client for the rest. No other file knows either.
 
+use std::error::Error as StdError;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -22,7 +24,7 @@ use super::call::{Verdict, call_of};
 use super::hosts::{Location, Network};
 use super::{Transport, UpstreamSettings};
 use crate::body::Body;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Evidence, Kind, Result};
 
 /// The network itself.
 ///
@@ -213,8 +215,9 @@ async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Res
     *request.extensions_mut() = http::Extensions::new();
     let response = client.request(request).await.map_err(|error| {
         let never_sent = error.is_connect();
+        let evidence = evidence(&error);
         // A connection that was refused, or broke before the answer began: the next one may hold.
-        let error = Error::new(Kind::Unreachable).caused_by(error).transient();
+        let error = Error::new(Kind::Unreachable).caused_by(error).transient().with_evidence(evidence);
         if never_sent { error.never_sent() } else { error }
     })?;
     let mut response = response.map(Body::stream);
@@ -241,6 +244,18 @@ async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Respons
     Ok(response)
 }
 
+/// Whether nobody listens there: the system says so at once.
+fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            return Evidence::Refused;
+        }
+        next = error.source();
+    }
+    Evidence::Usual
+}
+
 fn verdict(status: StatusCode) -> Verdict {
     match status {
         StatusCode::TOO_MANY_REQUESTS => Verdict::Overloaded,
@@ -254,7 +269,8 @@ fn no_answer(error: reqwest::Error) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
     let never_sent = error.is_connect();
-    let error = Error::new(kind).caused_by(error.without_url());
+    let evidence = evidence(&error);
+    let error = Error::new(kind).caused_by(error.without_url()).with_evidence(evidence);
     let error = if kind == Kind::Unreachable { error.transient() } else { error };
     if never_sent { error.never_sent() } else { error }
 }

@@ -86,3 +86,26 @@ fn nesting_has_an_end() {
     let given = format!(r#"{{"a":1,"b":{}}}"#, deep(100));
     check("deny = ['a']", &given, &format!(r#"{{"b":{}}}"#, deep(100)));
 }
+
+#[test]
+fn arrays_and_texts_are_passed_over_as_they_stand() {
+    for (given, left) in [
+        (r#"[ [ {"a":1,"b":2} , [ ] , 3.10 ] , null , "a,]}" ]"#, r#"[[{"b":2},[],3.10],null,"a,]}"]"#),
+        (r#"{"b" : [ "\"]" , {"a":"\\"} ] }"#, r#"{"b":[ "\"]" , {"a":"\\"} ]}"#),
+        (r#" 1e5 "#, "1e5"),
+        (r#""\\\"""#, r#""\\\"""#),
+    ] {
+        check("deny = ['a']", given, left);
+    }
+}
+
+/// Each of these would not end if it cost a step for each pair of members, or of levels.
+#[test]
+fn the_work_grows_as_the_document() {
+    let rules = "rename = { old = 'new' }";
+    let many = |name: &str| vec![format!("\"{name}\":1"); 200_000].join(",");
+    check(rules, &format!("{{{},\"old\":2}}", many("new")), r#"{"new":2}"#);
+    check(rules, &format!("{{{}}}", many("new")), &format!("{{{}}}", many("new")));
+    let wide = format!("[{}]", vec!["[[[[{\"old\":1}]]]]"; 100_000].join(","));
+    check(rules, &wide, &wide.replace("old", "new"));
+}

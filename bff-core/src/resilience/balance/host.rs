@@ -153,7 +153,7 @@ impl HostState {
                 known.ejection.good();
                 false
             }
-            End::Bad => {
+            End::Bad | End::Refused => {
                 known.load.failed(took, now, decay);
                 settings.enabled && known.ejection.bad(settings)
             }
@@ -162,7 +162,7 @@ impl HostState {
                 known.load.failed(took, now, decay);
                 false
             }
-            End::Nothing => {
+            End::Nothing | End::Unreadable(_) => {
                 known.load.cut(took, now, decay);
                 false
             }

@@ -1,5 +1,6 @@
 //! When the circuit opens, for how long, and what closes it again.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::window::Window;
@@ -17,8 +18,16 @@ const JITTER: f64 = 0.2;
 /// the outage took; so for a third of it.
 const GROWTH: f64 = 1.5;
 
-/// For so long nothing good must have come from an upstream with much traffic.
+/// For so long nothing good must have come from an upstream with much traffic, where each failure ended quickly: at a
+/// thousand calls a second a few in a row are one connection that broke.
 const OUTAGE: Duration = Duration::from_secs(1);
+
+/// An upstream that refuses connections is left alone for this share of the time: being refused costs neither side
+/// anything, and it may be back at any moment.
+const REFUSED_SHARE: u32 = 20;
+
+/// So many questions with answers that could not be read are remembered.
+const QUESTIONS: usize = 16;
 
 #[derive(Debug)]
 enum State {
@@ -46,6 +55,13 @@ pub(super) struct Machine {
     in_a_row: u32,
     /// When the first of them ended.
     run_since: Option<Instant>,
+    /// How many of the last ones of them were refused connections.
+    refused_in_a_row: u32,
+    /// When the last good one ended.
+    last_good: Option<Instant>,
+    /// Questions whose answers could not be read, and when.
+    // bound: QUESTIONS
+    unreadable: VecDeque<(u64, Instant)>,
     /// How many probes in a row have failed.
     level: u32,
     opened: u64,
@@ -68,7 +84,20 @@ impl Machine {
         };
         let window = Window::new(settings.window);
         let state = State::Closed;
-        Self { settings, slow_after, window, in_a_row: 0, run_since: None, level: 0, opened: 0, epoch: 0, state }
+        Self {
+            settings,
+            slow_after,
+            window,
+            in_a_row: 0,
+            run_since: None,
+            refused_in_a_row: 0,
+            last_good: None,
+            unreadable: VecDeque::new(),
+            level: 0,
+            opened: 0,
+            epoch: 0,
+            state,
+        }
     }
 
     /// Which state this is; another one after every change.
@@ -115,32 +144,35 @@ impl Machine {
         if ticket.epoch != self.epoch {
             return;
         }
-        let took = now.saturating_duration_since(ticket.since);
+        let is_slow = now.saturating_duration_since(ticket.since) >= ticket.slow_after;
         let end = match end {
-            Some(End::Good) | None if took >= ticket.slow_after => End::Bad,
+            Some(End::Good) | None if is_slow => End::Bad,
+            Some(End::Unreadable(question)) if self.is_known(question, now) => End::Nothing,
+            Some(End::Unreadable(_)) => End::Bad,
             Some(end) => end,
             None => End::Nothing,
         };
         match &mut self.state {
             State::Closed => {
-                if self.is_enough(end, now) {
-                    self.open(retry_after, now, random);
+                if self.is_enough(end, ticket.since, is_slow, now) {
+                    self.open(end, retry_after, now, random);
                 }
             }
             State::HalfOpen { under_way, good } => {
                 *under_way = under_way.saturating_sub(1);
                 match end {
-                    End::Nothing => {}
+                    End::Nothing | End::Unreadable(_) => {}
+                    End::Refused => self.open(end, retry_after, now, random),
                     End::Bad => {
                         self.level = self.level.saturating_add(1);
-                        self.open(retry_after, now, random);
+                        self.open(end, retry_after, now, random);
                     }
                     End::Good | End::Overloaded => {
                         *good += 1;
                         if *good >= self.settings.probes {
                             self.window.clear();
-                            self.in_a_row = 0;
-                            self.run_since = None;
+                            (self.in_a_row, self.refused_in_a_row, self.run_since) = (0, 0, None);
+                            self.last_good = Some(now);
                             // Not kept in mind: of what flaps half of the probes fail, and it would end up open for good.
                             self.level = 0;
                             self.enter(State::Closed);
@@ -153,41 +185,56 @@ impl Machine {
         }
     }
 
-    /// Counts a call of the closed state; whether the upstream now counts as down.
-    fn is_enough(&mut self, end: End, now: Instant) -> bool {
-        let is_bad = match end {
-            End::Good => false,
-            End::Bad => true,
-            End::Overloaded | End::Nothing => return false,
-        };
-        self.window.add(is_bad, now);
-        self.in_a_row = if is_bad { self.in_a_row.saturating_add(1) } else { 0 };
-        let run_since = *self.run_since.get_or_insert(now);
-        if !is_bad {
-            self.run_since = None;
+    /// Whether the answer to this question could not be read before, within the window; from now on it is known.
+    fn is_known(&mut self, question: u64, now: Instant) -> bool {
+        let window = self.settings.window;
+        self.unreadable.retain(|(_, at)| now.saturating_duration_since(*at) <= window);
+        if self.unreadable.iter().any(|(known, _)| *known == question) {
+            return true;
         }
+        if self.unreadable.len() == QUESTIONS {
+            self.unreadable.pop_front();
+        }
+        self.unreadable.push_back((question, now));
+        false
+    }
+
+    /// Counts a call of the closed state that was let in at `since`; whether the upstream now counts as down.
+    fn is_enough(&mut self, end: End, since: Instant, is_slow: bool, now: Instant) -> bool {
+        match end {
+            End::Good => {
+                self.window.add(false, now);
+                (self.in_a_row, self.refused_in_a_row, self.run_since) = (0, 0, None);
+                self.last_good = Some(now);
+                return false;
+            }
+            End::Bad | End::Refused => self.window.add(true, now),
+            End::Overloaded | End::Nothing | End::Unreadable(_) => return false,
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.refused_in_a_row = if end == End::Refused { self.refused_in_a_row.saturating_add(1) } else { 0 };
+        let run_since = *self.run_since.get_or_insert(now);
 
         let BreakerSettings { min_calls, failure_rate, in_a_row, .. } = self.settings;
         let (calls, bad) = (self.window.calls(), self.window.bad());
-        if calls < min_calls {
-            // Only at low traffic, where a rate says nothing: with 30 % of errors at random, five in a row happen every
-            // few seconds at 100 calls/s, and seven calls in ten are good.
-            self.in_a_row >= in_a_row
-        } else {
-            // An outage after a busy healthy time takes half a window to reach the rate; this sees it sooner. Not at once: at
-            // a thousand calls a second twenty in a row are one connection that broke, or a queue that was too long once.
-            let is_outage = self.in_a_row >= min_calls && now.saturating_duration_since(run_since) >= OUTAGE;
-            // Divided, not multiplied: in floats 55 of 100 are 0.55, but 100 × 0.55 is above 55.
-            let is_rate = bad > 0 && f64::from(bad) / f64::from(calls) >= failure_rate;
-            is_outage || is_rate
-        }
+        // At low traffic a row is all there is, for a rate says nothing there. At high traffic a row alone is not enough: with
+        // 30 % of errors at random, five in a row happen every few seconds at 100 calls/s, and seven calls in ten are good.
+        let is_quiet = calls < min_calls
+            // Nothing good came for as long as a slow call waited.
+            || is_slow && self.last_good.is_none_or(|good| good < since)
+            || now.saturating_duration_since(run_since) >= OUTAGE
+            || self.refused_in_a_row >= min_calls;
+        // Divided, not multiplied: in floats 55 of 100 are 0.55, but 100 × 0.55 is above 55.
+        let is_rate = calls >= min_calls && f64::from(bad) / f64::from(calls) >= failure_rate;
+        is_rate || self.in_a_row >= in_a_row && is_quiet
     }
 
-    fn open(&mut self, retry_after: Option<Duration>, now: Instant, random: f64) {
+    fn open(&mut self, end: End, retry_after: Option<Duration>, now: Instant, random: f64) {
         let BreakerSettings { open_for, open_at_most, .. } = self.settings;
         let random = if (0.0..=1.0).contains(&random) { random } else { 0.5 };
         let grown = open_for.as_secs_f64() * GROWTH.powi(i32::try_from(self.level).unwrap_or(i32::MAX));
         let time = Duration::try_from_secs_f64(grown).unwrap_or(open_at_most).min(open_at_most);
+        let time = if end == End::Refused { open_for / REFUSED_SHARE } else { time };
         let time = time.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
         let time = time.max(retry_after.unwrap_or_default().min(open_at_most));
         self.opened = self.opened.saturating_add(1);

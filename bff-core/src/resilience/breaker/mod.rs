@@ -35,19 +35,19 @@ pub struct BreakerSettings {
     /// How far back the failure rate looks. Default 10 s (Hystrix).
     #[serde(with = "humantime_serde")]
     pub window: Duration,
-    /// How many calls the window must hold before its failure rate says anything; as many bad ones in a row, over at
-    /// least a second, open it whatever the window holds. Default 20 (Hystrix).
+    /// How many calls the window must hold before its failure rate says anything. As many refused connections in a row open
+    /// it whatever the window holds. Default 20 (Hystrix).
     pub min_calls: u32,
     /// Which share of the window's calls must be bad, above 0 and at most 1. Default 0.5 (Hystrix, resilience4j).
     pub failure_rate: f64,
-    /// How many bad calls in a row open it while the window holds fewer than `min_calls`. Default 5 (Envoy's
-    /// `consecutive_5xx`).
+    /// How many bad calls in a row open it: at once while the window holds fewer than `min_calls`; else when nothing good
+    /// came for a second, or for as long as a slow call among them waited. Default 5 (Envoy's `consecutive_5xx`).
     pub in_a_row: u32,
     /// From when on a call is slow, which is as bad as a failure. Default: the attempt timeout.
     #[serde(with = "humantime_serde")]
     pub slow_after: Option<Duration>,
     /// How long it is open the first time; half as long again after each probe that fails, and moved by up to 20 % at
-    /// random. Default 1 s. (Hystrix and Finagle begin with 5 s, Envoy with 30 s. Three probes after a second cost nothing,
+    /// random. A twentieth of it, each time, where connections are refused, which costs nothing. Default 1 s. (Hystrix and Finagle begin with 5 s, Envoy with 30 s. Three probes after a second cost nothing,
     /// and five seconds would sleep through all the good ones of a backend that flaps.)
     #[serde(with = "humantime_serde")]
     pub open_for: Duration,
@@ -261,6 +261,12 @@ fn gate(machine: &Machine) -> u64 {
 }
 
 impl Pass<'_> {
+    /// Whether the call has taken as long as a slow one by now.
+    #[must_use]
+    pub fn is_slow(&self, now: Instant) -> bool {
+        self.ticket.is_some_and(|ticket| now.saturating_duration_since(ticket.since) >= ticket.slow_after)
+    }
+
     /// This call may take longer by so much before it is slow.
     pub fn allow(mut self, longer: Duration) -> Self {
         if let Some(ticket) = &mut self.ticket {

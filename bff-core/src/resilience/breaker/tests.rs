@@ -1,3 +1,5 @@
+mod evidence;
+
 use std::sync::atomic::AtomicU32;
 
 use super::*;

@@ -5,7 +5,6 @@
 //! backend can do; who finds no seat waits shortly and is then refused, which costs nobody anything. The number of
 //! seats follows what is seen ([`Limiter`]).
 
-mod baseline;
 mod limiter;
 mod round;
 #[cfg(test)]
@@ -39,8 +38,8 @@ pub struct BulkheadSettings {
     pub floor: usize,
     /// Never more seats than this. Default 1000 (Netflix concurrency-limits: 200 to 1000; Envoy's circuit breaker 1024).
     pub cap: usize,
-    /// Seats before anything is known. Default 100: what a busy BFF needs in its first second. (Netflix
-    /// concurrency-limits begins with 20, and refuses the rest of a burst.)
+    /// Seats before anything is known. Default 1000, the cap: nothing is refused on suspicion. (Netflix concurrency-limits
+    /// begins with 20, and refuses the rest of a burst.)
     pub initial: usize,
     /// How long a call waits for a seat before it is refused. Default 25 ms: a burst passes, a queue does not build up.
     /// Zero refuses at once.
@@ -52,7 +51,7 @@ pub struct BulkheadSettings {
 
 impl Default for BulkheadSettings {
     fn default() -> Self {
-        Self { enabled: true, floor: 4, cap: 1000, initial: 100, wait: Duration::from_millis(25), queue: 100 }
+        Self { enabled: true, floor: 4, cap: 1000, initial: 1000, wait: Duration::from_millis(25), queue: 100 }
     }
 }
 
@@ -173,11 +172,11 @@ impl Bulkhead {
         self.in_flight(&books) >= books.limiter.limit().div_ceil(2)
     }
 
-    /// Begins again with the fewest seats, for an upstream that was down; they grow as fast as it answers.
-    pub fn restart(&self, now: Instant) {
+    /// Begins again with twice what the upstream was last well with, after it was down.
+    pub fn restart(&self) {
         let mut books = self.lock();
         let before = books.limiter.limit();
-        books.limiter.restart(now);
+        books.limiter.restart();
         self.resize(&mut books, before);
     }
 
@@ -264,8 +263,9 @@ impl fmt::Debug for Seat<'_> {
 }
 
 impl Seat<'_> {
-    /// Gives the seat back and says how the call ended and how long it took, from when the seat was taken.
-    pub fn leave(mut self, end: End, took: Duration, now: Instant) {
+    /// Gives the seat back and says how the call ended and how long the upstream took, from when the seat was taken; `None`
+    /// where that cannot be told from the time of this process.
+    pub fn leave(mut self, end: End, took: Option<Duration>, now: Instant) {
         let bulkhead = self.bulkhead;
         let Some(permit) = self.permit.take() else { return };
         let mut books = bulkhead.lock();

@@ -131,7 +131,7 @@ async fn a_write_is_sent_again_only_if_it_was_never_sent() {
     let bff = builder().protected().build().await.unwrap();
     bff.faults.upstream("diary", Fault::Refuse);
     bff.post_as(&ada(), "/diary", &json!("x")).await;
-    assert_eq!(bff.faults.met(), 3);
+    assert_eq!(bff.faults.met(), 2);
 }
 
 /// The bound of the design, over every window of an outage.
@@ -308,7 +308,10 @@ async fn no_more_at_once_than_there_are_places() {
 #[tokio::test(start_paused = true)]
 async fn a_full_server_refuses_early_and_says_when_to_come_back() {
     let (_, bff) = weather(|_| sun().after(Duration::from_millis(100)));
-    let bff = bff.settings(|settings| settings.edge.shed.in_flight = 10).build().await.unwrap();
+    let bff = bff.settings(|settings| {
+        (settings.edge.shed.in_flight, settings.edge.shed.wait_share) = (10, 0.0);
+    });
+    let bff = bff.build().await.unwrap();
     let answers = futures::future::join_all((0..20).map(|_| bff.get("/sky"))).await;
     let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == StatusCode::OK);
     // Nine tenths for a page of normal criticality.
@@ -319,6 +322,19 @@ async fn a_full_server_refuses_early_and_says_when_to_come_back() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
     assert_eq!(bff.get("/sky").await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_no_place_waits_for_a_share_of_the_budget() {
+    let (_, bff) = weather(|_| sun().after(Duration::from_millis(90)));
+    let bff = bff.settings(|settings| settings.edge.shed.in_flight = 10).build().await.unwrap();
+    let started = clock::now();
+    // Nine at once; half of the budget of a second is time for five turns after the first.
+    let answers = futures::future::join_all((0..60).map(|_| bff.get("/sky"))).await;
+    let served = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
+    assert_eq!(served, 54);
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK || answer.header("retry-after") == "1"));
+    assert_eq!(clock::now() - started, Duration::from_millis(540));
 }
 
 #[tokio::test(start_paused = true)]

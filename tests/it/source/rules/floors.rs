@@ -36,7 +36,22 @@ const FLOORS: &[(u8, &[&str])] = &[
     ),
     (2, &["edge", "upstream"]),
     (1, &["auth", "cache", "compose", "limit", "resilience"]),
-    (0, &["error", "context", "identity", "body", "clock", "fetched", "hop_by_hop", "layer", "settings", "telemetry"]),
+    (
+        0,
+        &[
+            "error",
+            "context",
+            "identity",
+            "body",
+            "clock",
+            "fetched",
+            "hop_by_hop",
+            "lateness",
+            "layer",
+            "settings",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// The floor of a top-level module.

@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use crate::clock::{self, Instant, Millis};
 use crate::resilience::End;
-use crate::resilience::bulkhead::baseline::Baseline;
 use crate::resilience::bulkhead::{BulkheadSettings, Limiter};
 use crate::settings::{Check, Mistakes};
 
@@ -30,7 +29,7 @@ impl Line {
     fn ends(&mut self, calls: usize, end: End, took: u64, in_flight: usize) -> usize {
         for _ in 0..calls {
             self.now += 10.ms();
-            self.limiter.sample(end, took.ms(), in_flight, self.now);
+            self.limiter.sample(end, Some(took.ms()), in_flight, self.now);
         }
         self.limiter.limit()
     }
@@ -54,7 +53,7 @@ proptest! {
         for (end, took, in_flight, gap, times) in phases {
             for _ in 0..times {
                 now += Duration::from_micros(gap);
-                let limit = limiter.sample(end, Duration::from_micros(took), in_flight, now);
+                let limit = limiter.sample(end, Some(Duration::from_micros(took)), in_flight, now);
                 prop_assert!((floor..=cap).contains(&limit), "{limit} is not between {floor} and {cap}");
                 prop_assert_eq!(limit, limiter.limit());
             }
@@ -70,7 +69,7 @@ proptest! {
         for (end, took, in_flight, gap) in calls {
             line.now += gap.ms();
             let in_flight = in_flight.min(line.limiter.limit().saturating_sub(1) / 2);
-            let limit = line.limiter.sample(end, took.ms(), in_flight, line.now);
+            let limit = line.limiter.sample(end, Some(took.ms()), in_flight, line.now);
             // A trial downwards that is given up goes back to where it was.
             prop_assert!(limit <= 100, "{limit} from {highest}");
             highest = highest.max(limit);
@@ -88,7 +87,7 @@ proptest! {
 #[test]
 fn it_grows_while_it_is_used_and_answers_are_fast() {
     let mut line = Line::new();
-    assert_eq!(line.ends(10, End::Good, 10, 100), 125);
+    assert_eq!(line.ends(10, End::Good, 10, 100), 150);
     assert_eq!(line.ends(300, End::Good, 10, 1000), 1000);
 }
 
@@ -102,6 +101,8 @@ fn it_shrinks_when_told_to() {
 #[test]
 fn it_shrinks_on_timeouts() {
     let mut line = Line::new();
+    // One round of them may be bad luck.
+    assert_eq!(line.ends(10, End::Bad, 1000, 100), 100);
     assert!(line.ends(10, End::Bad, 1000, 100) <= 50);
     assert_eq!(line.ends(1000, End::Bad, 1000, 100), 10);
 }
@@ -111,7 +112,7 @@ fn timeouts_of_few_calls_are_no_reason_to_shrink() {
     let mut line = Line::new();
     assert_eq!(line.ends(1000, End::Bad, 1000, 5), 100);
     // Ten times what was under way when it was well is another matter, although the limit is not in the way.
-    assert!(line.ends(10, End::Bad, 1000, 49) <= 50);
+    assert!(line.ends(20, End::Bad, 1000, 49) <= 50);
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_burst_of_timeouts_is_one_decrease() {
     for _ in 0..200 {
         line.now += 1.ms();
         let took = line.now - sent;
-        limits.push(line.limiter.sample(End::Bad, took, 100, line.now));
+        limits.push(line.limiter.sample(End::Bad, Some(took), 100, line.now));
     }
     limits.dedup();
     assert_eq!(limits.len(), 2, "{limits:?}");
@@ -133,7 +134,7 @@ fn a_burst_of_timeouts_is_one_decrease() {
 #[test]
 fn it_shrinks_when_answers_get_slow() {
     let mut line = Line::new();
-    assert!(line.ends(10, End::Good, 100, 100) < 100);
+    assert!(line.ends(20, End::Good, 100, 100) < 100);
 }
 
 #[test]
@@ -148,26 +149,6 @@ fn twice_as_slow_is_no_reason_to_shrink() {
 fn nothing_is_decided_on_few_calls() {
     let mut line = Line::new();
     assert_eq!(line.ends(9, End::Overloaded, 1, 100), 100);
-}
-
-#[test]
-fn ten_slow_seconds_do_not_become_normal_but_minutes_do() {
-    let mut now = clock::now();
-    let mut baseline = Baseline::new();
-    let mut run = |seconds: u64, took: f64| {
-        for _ in 0..seconds * 100 {
-            now += 10.ms();
-            baseline.record(took, now);
-        }
-        baseline.normal().unwrap()
-    };
-    let is = |seen: f64, exact: f64| (seen - exact).abs() < 1e-9;
-    assert!(is(run(20, 0.01), 0.01));
-    assert!(is(run(10, 0.1), 0.01));
-    assert!(is(run(60, 0.1), 0.01));
-    assert!(is(run(60, 0.1), 0.1));
-    // And back, once it is as fast as before for a tenth of that time.
-    assert!(is(run(15, 0.01), 0.01));
 }
 
 #[test]

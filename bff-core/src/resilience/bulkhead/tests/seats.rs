@@ -30,7 +30,7 @@ fn take(bulkhead: &Bulkhead) -> Option<Seat<'_>> {
 /// Moves the limit by what it is told: eleven refusals shrink it, fast answers of a full house let it grow.
 fn ends(bulkhead: &Bulkhead, seat: Seat<'_>, end: End, now: &mut Instant) {
     *now += 20.ms();
-    seat.leave(end, 1.ms(), *now);
+    seat.leave(end, Some(1.ms()), *now);
     let view = bulkhead.view();
     assert!((1..=50).contains(&view.limit), "{view:?}");
 }
@@ -186,7 +186,7 @@ async fn first_come_first_served_and_who_leaves_gives_the_place_on() {
     let Poll::Ready(Ok(seat)) = poll(second.as_mut()) else { panic!("the second is next") };
     drop(second);
     assert!(poll(third.as_mut()).is_pending());
-    seat.leave(End::Good, 1.ms(), clock::now());
+    seat.leave(End::Good, Some(1.ms()), clock::now());
     assert!(poll(third.as_mut()).is_ready());
     drop(third);
     assert_eq!(bulkhead.view().in_flight, 0);
@@ -200,5 +200,5 @@ fn it_can_be_shared() {
     check(&bulkhead);
     check(&bulkhead.enter());
     let view = serde_json::to_value(bulkhead.view()).unwrap();
-    assert_eq!(view, serde_json::json!({"limit": 100, "in_flight": 0, "waiting": 0, "refused": 0}));
+    assert_eq!(view, serde_json::json!({"limit": 1000, "in_flight": 0, "waiting": 0, "refused": 0}));
 }

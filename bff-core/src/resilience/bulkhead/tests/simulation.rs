@@ -72,7 +72,7 @@ struct Run {
 impl Run {
     fn ends(&mut self, end: End, took: Time, at: Time) {
         let now = self.start + Duration::from_micros(at);
-        let limit = self.limiter.sample(end, Duration::from_micros(took), self.in_flight, now);
+        let limit = self.limiter.sample(end, Some(Duration::from_micros(took)), self.in_flight, now);
         self.in_flight -= 1;
         let second = &mut self.seconds[(at / SECOND) as usize];
         match end {
