@@ -43,7 +43,7 @@ pub struct ShedSettings {
     /// is follows `lateness`.
     pub in_flight: usize,
     /// How late ready work may run in this process before it is tried whether fewer requests at once get as much done. Default
-    /// 5 ms: as late as it runs when a CPU has some hundred pages to work on.
+    /// 3 ms: an idle process runs 1 ms late, which is the grain of the timer, and one with a hundred pages to work on 4 ms.
     #[serde(with = "humantime_serde")]
     pub lateness: Duration,
     /// The share of its budget that a request may wait for its turn; then it is a 503 with `Retry-After`. Default 0.5. 0
@@ -62,7 +62,7 @@ impl Default for ShedSettings {
         Self {
             enabled: true,
             in_flight: 10_000,
-            lateness: Duration::from_millis(5),
+            lateness: Duration::from_millis(3),
             wait_share: 0.5,
             waiting: 10_000,
             normal_share: 0.9,
@@ -78,7 +78,7 @@ impl Check for ShedSettings {
         }
         if self.lateness < Duration::from_millis(2) {
             let problem = format!("{:?} is less than the timer can tell", self.lateness);
-            mistakes.note("lateness", problem, "give a time such as \"20ms\"");
+            mistakes.note("lateness", problem, "give a time such as \"3ms\"");
         }
         if !(0.0..1.0).contains(&self.wait_share) {
             let problem = format!("{} of the budget leaves no time for the work", self.wait_share);

@@ -173,11 +173,11 @@ fn lateness_lowers_it_where_as_much_gets_done_by_fewer() {
         busy.is_full = false;
         busy.runs(1.0, 90.ms(), per_second);
         busy.is_full = true;
-        assert_eq!(busy.runs(5.0, 4.ms(), per_second), lowest, "{what}");
+        assert_eq!(busy.runs(5.0, 2.ms(), per_second), lowest, "{what}");
     }
     let mut busy = Busy::new();
     busy.is_full = false;
-    busy.runs(5.0, 4.ms(), full);
+    busy.runs(5.0, 2.ms(), full);
     busy.runs(0.01, 30.ms(), full);
     assert_eq!(busy.runs(5.0, 1.ms(), full), INITIAL, "one hiccup");
 }
