@@ -26,6 +26,9 @@ const OUTAGE: Duration = Duration::from_secs(1);
 /// anything, and it may be back at any moment.
 const REFUSED_SHARE: u32 = 20;
 
+/// From so many times `min_calls` in the window on, traffic is high.
+const CROWD: u32 = 10;
+
 /// So many questions with answers that could not be read are remembered.
 const QUESTIONS: usize = 16;
 
@@ -220,8 +223,9 @@ impl Machine {
         // At low traffic a row is all there is, for a rate says nothing there. At high traffic a row alone is not enough: with
         // 30 % of errors at random, five in a row happen every few seconds at 100 calls/s, and seven calls in ten are good.
         let is_quiet = calls < min_calls
-            // Nothing good came for as long as a slow call waited.
-            || is_slow && self.last_good.is_none_or(|good| good < since)
+            // Nothing good came for as long as a slow call waited. At high traffic that may be a queue, which the bulkhead is
+            // given the time to shorten.
+            || is_slow && calls < min_calls.saturating_mul(CROWD) && self.last_good.is_none_or(|good| good < since)
             || now.saturating_duration_since(run_since) >= OUTAGE
             || self.refused_in_a_row >= min_calls;
         // Divided, not multiplied: in floats 55 of 100 are 0.55, but 100 × 0.55 is above 55.

@@ -41,7 +41,7 @@ pub struct BreakerSettings {
     /// Which share of the window's calls must be bad, above 0 and at most 1. Default 0.5 (Hystrix, resilience4j).
     pub failure_rate: f64,
     /// How many bad calls in a row open it: at once while the window holds fewer than `min_calls`; else when nothing good
-    /// came for a second, or for as long as a slow call among them waited. Default 5 (Envoy's `consecutive_5xx`).
+    /// came for a second, or, below ten times `min_calls`, for as long as a slow call among them waited. Default 5 (Envoy's `consecutive_5xx`).
     pub in_a_row: u32,
     /// From when on a call is slow, which is as bad as a failure. Default: the attempt timeout.
     #[serde(with = "humantime_serde")]

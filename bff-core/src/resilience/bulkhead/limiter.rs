@@ -24,7 +24,7 @@ use crate::resilience::End;
 /// Slow is above this many times the normal (Netflix's first gradient).
 const TOLERANCE: f64 = 2.0;
 /// Growth in one round at most: from 10 to 1000 in two seconds.
-const GROWTH: f64 = 1.5;
+const GROWTH: f64 = 1.25;
 /// On 429 (Netflix's AIMD: 0.9 per window; TCP: 0.5; CUBIC, RFC 9438: 0.7).
 const BACK_OFF: f64 = 0.7;
 /// A trial takes half of the seats away, or gives half as many on top.
@@ -38,8 +38,11 @@ const GAINED: f64 = 1.25;
 const FULL: f64 = 0.8;
 /// After a trial that failed nothing is tried for so long; it doubles each time up to the longest.
 const REST: Duration = Duration::from_secs(1);
-const MOVED: f64 = 2.0;
 const LONGEST_REST: Duration = Duration::from_secs(4);
+/// Or until good answers per second are fewer by this factor than when it was found out.
+const MOVED: f64 = 2.0;
+/// More at once than so many times what it was last well with are a crowd, which a queue may be made of.
+const CROWD: f64 = 4.0;
 
 /// The limit on what is under way to one upstream; learns from every call that ends.
 #[derive(Debug)]
@@ -68,6 +71,8 @@ struct Trial {
     from: f64,
     /// What was seen under that one.
     before: Seen,
+    /// It was looked at once, when what had been sent before was still in the way.
+    is_second_look: bool,
 }
 
 /// The limit stays, because the last trial failed.
@@ -123,16 +128,19 @@ impl Limiter {
             self.changed.is_none_or(|changed| took.unwrap_or_default() <= now.saturating_duration_since(changed));
         round.add(end, took, self.normal, is_of_this_limit, in_flight, now);
         if round.is_over(now) {
-            let (seen, call) = (round.seen(now), round.time_of_a_call());
+            let seen = round.seen(now);
+            let call = round.time_of_a_call();
             let before = self.limit;
             self.decide(seen, now);
             let has_changed = self.limit != before;
             if has_changed {
                 self.changed = Some(now);
             }
-            // What a change leads to shows after the time of one call.
-            let since = if has_changed { now + call } else { now };
-            self.round = Some(if self.trial.is_some() { Round::compare(since, call) } else { Round::watch(since) });
+            // What a change leads to shows after the time of one call; what fewer lead to, when the queue that many left is gone.
+            self.round = Some(match self.trial {
+                Some(_) => Round::compare(if has_changed { now + call.max(seen.time_to_drain()) } else { now }, call),
+                None => Round::watch(if has_changed { now + call } else { now }),
+            });
         }
         self.limit()
     }
@@ -152,7 +160,7 @@ impl Limiter {
         let is_full = seen.in_flight >= FULL * self.limit;
         let is_slow = self.room(seen) < 1.0;
         let is_piling_up = seen.in_flight > 2.0 * self.well;
-        if seen.is_failing || is_slow && is_full {
+        if seen.is_failing || is_slow && (is_full || seen.in_flight > CROWD * self.well) {
             let may_help = is_full || is_piling_up;
             if std::mem::replace(&mut self.troubled, true)
                 && may_help
@@ -177,7 +185,8 @@ impl Limiter {
     }
 
     /// Whether what was tried is as good as what was before; if not, it goes back.
-    fn passes(&mut self, Trial { from, before }: Trial, seen: Seen, now: Instant) -> bool {
+    fn passes(&mut self, trial: Trial, seen: Seen, now: Instant) -> bool {
+        let Trial { from, before, is_second_look } = trial;
         let was_up = self.limit > from;
         let is_faster = seen.mean.zip(before.mean).is_some_and(|(mean, before)| mean <= KEPT * before);
         let passes = if was_up {
@@ -188,12 +197,16 @@ impl Limiter {
         if passes {
             return true;
         }
+        if !was_up && seen.is_failing && !is_second_look {
+            self.trial = Some(Trial { is_second_look: true, ..trial });
+            return false;
+        }
         self.set(from);
         if self.resting.is_some_and(|rest| now > rest.until + LONGEST_REST) {
             self.rest = REST;
         }
         self.upwards = !was_up;
-        if !was_up {
+        if !was_up && !seen.is_failing {
             // Those seats were in use: what an answer takes is its own time and not that of a queue.
             self.normal = seen.mean.or(self.normal);
         }
@@ -203,7 +216,8 @@ impl Limiter {
     }
 
     fn try_other(&mut self, seen: Seen) {
-        let from = self.limit;
+        // A limit from better days is no place to go back to.
+        let from = self.limit.min((2.0 * seen.in_flight).max(self.floor));
         if self.upwards && seen.is_failing {
             self.set(from * UP);
         } else {
@@ -218,7 +232,7 @@ impl Limiter {
             }
             self.upwards = !self.upwards;
         } else {
-            self.trial = Some(Trial { from, before: seen });
+            self.trial = Some(Trial { from, before: seen, is_second_look: false });
         }
     }
 

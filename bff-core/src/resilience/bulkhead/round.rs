@@ -12,6 +12,8 @@ const SAMPLES: u32 = 10;
 const TRIAL_SAMPLES: u32 = 60;
 /// A trial looks for the time of two calls, because calls that were sent together also end together; not for longer than this.
 const LONGEST: Duration = Duration::from_secs(1);
+/// A queue is given so long to drain, at most.
+const DRAINED: Duration = Duration::from_secs(2);
 /// One answer counts at most this many times the normal, so that one in a hundred that hangs does not make a round slow.
 const CLIP: f64 = 10.0;
 /// A failure that took this many times the normal is one of time; a faster one is the breaker's business.
@@ -20,6 +22,8 @@ const LATE: f64 = 3.0;
 const LATE_UNKNOWN: f64 = 0.1;
 /// From this share on, refusals and late failures are a reason to shrink; below they are somebody's bad luck.
 const SHARE: f64 = 0.1;
+/// A time limit may be tighter than [`LATE`]. From this share on, failures that took as long as a good answer are no luck.
+const MOST: f64 = 0.5;
 
 /// The samples of one round.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +35,14 @@ pub(super) struct Round {
     good: u32,
     /// Failures that took long.
     late: u32,
+    /// Failures that took as long as a good answer, but not long.
+    lingering: u32,
     /// 429.
     refused: u32,
     /// Good ones whose time is known, and the sum of it, each at most [`CLIP`] times the normal.
     timed: u32,
     seconds: f64,
-    late_seconds: f64,
+    bad_seconds: f64,
     in_flight: f64,
 }
 
@@ -55,6 +61,14 @@ pub(super) struct Seen {
     pub(super) in_flight: f64,
 }
 
+impl Seen {
+    /// How long what is under way takes to be answered, one after the other: a queue that callers have given up is worked on
+    /// all the same, and until then nobody is answered any sooner.
+    pub(super) fn time_to_drain(self) -> Duration {
+        Duration::try_from_secs_f64(self.in_flight / self.goodput).unwrap_or(DRAINED).min(DRAINED)
+    }
+}
+
 impl Round {
     /// One that looks out for trouble.
     pub(super) fn watch(since: Instant) -> Self {
@@ -67,9 +81,9 @@ impl Round {
     }
 
     fn new(since: Instant, length: Duration, samples: u32) -> Self {
-        let (good, late, refused, timed) = (0, 0, 0, 0);
-        let (seconds, late_seconds, in_flight) = (0.0, 0.0, 0.0);
-        Self { since, length, samples, good, late, refused, timed, seconds, late_seconds, in_flight }
+        let (good, late, lingering, refused, timed) = (0, 0, 0, 0, 0);
+        let (seconds, bad_seconds, in_flight) = (0.0, 0.0, 0.0);
+        Self { since, length, samples, good, late, lingering, refused, timed, seconds, bad_seconds, in_flight }
     }
 
     pub(super) fn add(
@@ -95,12 +109,11 @@ impl Round {
             }
             End::Overloaded if is_of_this_limit => self.refused += 1,
             End::Bad
-                if is_of_this_limit
-                    && seconds
-                        .is_some_and(|seconds| seconds >= normal.map_or(LATE_UNKNOWN, |normal| LATE * normal)) =>
+                if is_of_this_limit && seconds.is_some_and(|seconds| seconds >= normal.unwrap_or(LATE_UNKNOWN)) =>
             {
-                self.late += 1;
-                self.late_seconds += seconds.unwrap_or_default();
+                let is_late = normal.is_none_or(|normal| seconds >= Some(LATE * normal));
+                *(if is_late { &mut self.late } else { &mut self.lingering }) += 1;
+                self.bad_seconds += seconds.unwrap_or_default();
             }
             End::Bad | End::Refused | End::Unreadable(_) | End::Overloaded | End::Nothing => return,
         }
@@ -119,7 +132,7 @@ impl Round {
         Seen {
             goodput: f64::from(self.good) / time.as_secs_f64(),
             mean: (self.timed > 0).then(|| self.seconds / f64::from(self.timed)),
-            is_failing: self.share(self.late) >= SHARE,
+            is_failing: self.share(self.late) >= SHARE || self.share(self.late + self.lingering) >= MOST,
             is_refusing: self.share(self.refused) >= SHARE,
             in_flight: self.in_flight / f64::from(self.count().max(1)),
         }
@@ -127,12 +140,12 @@ impl Round {
 
     /// How long a call takes; a change needs as long to show.
     pub(super) fn time_of_a_call(&self) -> Duration {
-        let calls = f64::from((self.timed + self.late).max(1));
-        Duration::try_from_secs_f64((self.seconds + self.late_seconds) / calls).unwrap_or(LONGEST).min(LONGEST)
+        let calls = f64::from((self.timed + self.late + self.lingering).max(1));
+        Duration::try_from_secs_f64((self.seconds + self.bad_seconds) / calls).unwrap_or(LONGEST).min(LONGEST)
     }
 
     fn count(&self) -> u32 {
-        self.good + self.late + self.refused
+        self.good + self.late + self.lingering + self.refused
     }
 
     fn share(&self, part: u32) -> f64 {

@@ -87,7 +87,7 @@ proptest! {
 #[test]
 fn it_grows_while_it_is_used_and_answers_are_fast() {
     let mut line = Line::new();
-    assert_eq!(line.ends(10, End::Good, 10, 100), 150);
+    assert_eq!(line.ends(10, End::Good, 10, 100), 125);
     assert_eq!(line.ends(300, End::Good, 10, 1000), 1000);
 }
 
