@@ -13,6 +13,7 @@ pub mod context;
 pub mod edge;
 pub mod error;
 pub mod fetched;
+mod framing;
 mod hop_by_hop;
 pub mod identity;
 pub mod lateness;

@@ -155,6 +155,8 @@ pub struct Guarded {
     pub bulkhead: Option<(usize, usize, u64)>,
     /// Attempts made again.
     pub retries: u64,
+    /// Requests that were never sent, sent again.
+    pub resent: u64,
     /// Attempts made beside a late one.
     pub hedges: u64,
     /// Further attempts that the budget refused.
@@ -174,6 +176,7 @@ struct Protections {
     in_flight: Family<TargetLabels, Gauge>,
     bulkhead_refused: Family<TargetLabels, Counter>,
     retries: Family<TargetLabels, Counter>,
+    resent: Family<TargetLabels, Counter>,
     hedges: Family<TargetLabels, Counter>,
     budget_refused: Family<TargetLabels, Counter>,
     hosts: Family<TargetLabels, Gauge>,
@@ -190,6 +193,7 @@ impl Protections {
         registry.register("upstream_in_flight", "Attempts in flight", self.in_flight.clone());
         registry.register("upstream_bulkhead_refused", "Calls that found no place", self.bulkhead_refused.clone());
         registry.register("upstream_retries", "Attempts made again", self.retries.clone());
+        registry.register("upstream_resent", "Requests that were never sent, sent again", self.resent.clone());
         registry.register("upstream_hedges", "Attempts made beside a late one", self.hedges.clone());
         let refused = "Further attempts that the retry budget refused";
         registry.register("upstream_retry_budget_refused", refused, self.budget_refused.clone());
@@ -306,6 +310,7 @@ impl Metrics {
             raise(&own.bulkhead_refused.get_or_create(&labels), refused);
         }
         raise(&own.retries.get_or_create(&labels), now.retries);
+        raise(&own.resent.get_or_create(&labels), now.resent);
         raise(&own.hedges.get_or_create(&labels), now.hedges);
         raise(&own.budget_refused.get_or_create(&labels), now.budget_refused);
         own.hosts.get_or_create(&labels).set(gauge(now.hosts));

@@ -55,6 +55,7 @@ fn failed(error: &str) -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
+    let told_to_stop = shutdown_signal();
     let backends = Options { ports: Ports::From(arguments.base_port), ..Options::default() };
     let backends = mock_services::start(backends).await.map_err(|error| error.to_string())?;
     let (stop, stopped) = watch::channel(());
@@ -68,7 +69,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     // The log begins after the guide, so that it does not scroll it away.
     log_to_stdout(&bff_core::telemetry::LogSettings { format: LogFormat::Text, filter: arguments.log_filter });
 
-    shutdown_signal().await;
+    told_to_stop.await;
     drop(stop);
     while let Some(ended) = running.join_next().await {
         ended.map_err(|error| error.to_string())??;

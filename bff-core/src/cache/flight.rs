@@ -46,20 +46,30 @@ struct Board<T: Clone> {
 struct UnderWay<T: Clone> {
     number: u64,
     since: Instant,
+    /// Until when the upstream was told that somebody waits; `None` where it was told its own limit.
+    patience: Option<Instant>,
     flight: WeakShared<BoxFuture<'static, T>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// Joins the flight for `key`, or starts it with `call`. Says whether it was joined.
     ///
-    /// A flight that took off before `not_before` (a write of the same identity) is not joined but replaced.
-    pub fn board<Call>(&self, key: &Key, not_before: Option<Instant>, call: impl FnOnce() -> Call) -> (Flight<T>, bool)
+    /// A flight that took off before `not_before` (a write of the same identity) is not joined but replaced. So is one whose
+    /// upstream was told that nobody waits beyond a time that is clearly before `patience`; `None` is for ever.
+    pub fn board<Call>(
+        &self,
+        key: &Key,
+        not_before: Option<Instant>,
+        patience: Option<Instant>,
+        call: impl FnOnce() -> Call,
+    ) -> (Flight<T>, bool)
     where
         Call: Future<Output = T> + Send + 'static,
     {
         let mut board = lock(&self.0);
         if let Some(under_way) = board.under_way.get(key)
             && not_before.is_none_or(|earliest| under_way.since > earliest)
+            && under_way.patience.is_none_or(|told| is_within(told, patience))
             && let Some(flight) = under_way.flight.upgrade()
         {
             return (flight, true);
@@ -80,7 +90,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         .boxed()
         .shared();
         if let Some(weak) = flight.downgrade() {
-            board.under_way.insert(key.clone(), UnderWay { number, since: clock::now(), flight: weak });
+            board.under_way.insert(key.clone(), UnderWay { number, since: clock::now(), patience, flight: weak });
         }
         drop(board);
         (flight, false)
@@ -97,6 +107,14 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     pub fn under_way(&self) -> usize {
         lock(&self.0).under_way.len()
     }
+}
+
+/// Whether somebody with this patience loses nothing by a call that was told so much. A tenth more is nothing: of clients that
+/// come one after the other each has a little more than the one before, and all of them would make calls of their own.
+fn is_within(told: Instant, patience: Option<Instant>) -> bool {
+    let now = clock::now();
+    let left = |until: Instant| until.saturating_duration_since(now);
+    patience.is_some_and(|patience| left(patience) <= left(told).mul_f64(1.1))
 }
 
 /// Takes the flight off the board.
@@ -137,9 +155,9 @@ mod tests {
     async fn a_flight_survives_the_one_who_started_it() {
         let flights: Flights<u32> = Flights::default();
         let (land, landed) = oneshot::channel();
-        let (first, joined) = flights.board(&key(), None, || async move { landed.await.unwrap_or(0) });
+        let (first, joined) = flights.board(&key(), None, None, || async move { landed.await.unwrap_or(0) });
         assert!(!joined);
-        let (second, joined) = flights.board(&key(), None, || async { unreachable!("a second call") });
+        let (second, joined) = flights.board(&key(), None, None, || async { unreachable!("a second call") });
         assert!(joined);
         // The first has polled it, and leaves.
         let mut first = Box::pin(first);
@@ -161,11 +179,11 @@ mod tests {
         let flights: Flights<()> = Flights::default();
         let ended = Arc::new(AtomicUsize::new(0));
         let guard = Ended(ended.clone());
-        let (first, _) = flights.board(&key(), None, || async move {
+        let (first, _) = flights.board(&key(), None, None, || async move {
             let _guard = guard;
             std::future::pending::<()>().await;
         });
-        let (second, _) = flights.board(&key(), None, || async {});
+        let (second, _) = flights.board(&key(), None, None, || async {});
         drop(first);
         assert_eq!(ended.load(Ordering::SeqCst), 0);
         drop(second);
@@ -176,12 +194,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flight_from_before_a_write_is_not_joined() {
         let flights: Flights<u32> = Flights::default();
-        let (old, _) = flights.board(&key(), None, || async { 1 });
+        let (old, _) = flights.board(&key(), None, None, || async { 1 });
         let write = clock::now();
         tokio::time::advance(std::time::Duration::from_millis(1)).await;
-        let (new, joined) = flights.board(&key(), Some(write), || async { 2 });
+        let (new, joined) = flights.board(&key(), Some(write), None, || async { 2 });
         assert!(!joined);
         assert_eq!((old.await, new.await), (1, 2));
         assert_eq!(flights.under_way(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_longer_than_was_told_does_not_join() {
+        let flights: Flights<u32> = Flights::default();
+        let at = |millis: u64| Some(clock::now() + std::time::Duration::from_millis(millis));
+        let (first, _) = flights.board(&key(), None, at(120), || async { 1 });
+        assert!(flights.board(&key(), None, at(100), || async { 0 }).1, "less patient");
+        assert!(flights.board(&key(), None, at(130), || async { 0 }).1, "a little more patient");
+        let (second, joined) = flights.board(&key(), None, at(700), || async { 2 });
+        assert!(!joined);
+        assert!(flights.board(&key(), None, at(120), || async { 0 }).1, "the next one is joined");
+        let (third, joined) = flights.board(&key(), None, None, || async { 3 });
+        assert!(!joined);
+        assert!(flights.board(&key(), None, None, || async { 0 }).1);
+        assert_eq!((first.await, second.await, third.await), (1, 2, 3));
     }
 }

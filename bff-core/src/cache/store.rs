@@ -278,7 +278,7 @@ impl Store {
             None => {}
         }
         // One question, however many ask it now.
-        let (load, _) = self.loads.board(key, None, || {
+        let (load, _) = self.loads.board(key, None, None, || {
             let (second, key) = (second.clone(), key.clone());
             async move { second.get(key.text()).await.and_then(|bytes| Slot::read(&bytes)) }
         });

@@ -187,13 +187,14 @@ fn run_server<Upstreams: Clients>(
     let runtime = started(builder)?;
     let failed = |error: &dyn std::fmt::Display| Said::error(FAILED, error);
     let served = runtime.block_on(async {
+        let stop = shutdown_signal();
         let listeners = Listeners::bind(&settings.server).await.map_err(|error| failed(&error))?;
         telemetry::log_to_stdout(&settings.log);
         let app = build(bff, settings, false).await.map_err(|error| cannot_start(&error))?;
         if let (Ok(public), Ok(management)) = (listeners.public_addr(), listeners.management_addr()) {
             tracing::info!(bff = bff.about.name, version = bff.about.version, %public, %management, "listening");
         }
-        serve(app, listeners, &settings.server, shutdown_signal()).await.map_err(|error| failed(&error))?;
+        serve(app, listeners, &settings.server, stop).await.map_err(|error| failed(&error))?;
         tracing::info!("stopped");
         Ok(Said::default())
     });

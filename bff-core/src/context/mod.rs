@@ -18,4 +18,4 @@ pub use memory::Memory;
 pub use peer::Peer;
 pub use request::{Context, Terms, Wishes};
 pub use scope::{Need, Scope};
-pub use trace::TraceContext;
+pub use trace::{TRACEPARENT, TRACESTATE, TraceContext};

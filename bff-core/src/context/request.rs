@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
 use super::{Ledger, Memory, TraceContext};
@@ -68,6 +68,8 @@ pub struct Context {
     pub request_id: Arc<str>,
     /// The trace it belongs to.
     pub trace: TraceContext,
+    /// What other systems say of that trace (`tracestate`).
+    pub trace_state: Option<HeaderValue>,
     /// What it may cost and say.
     pub terms: Arc<Terms>,
     /// What the client wishes.
@@ -105,6 +107,7 @@ impl Context {
             id,
             request_id: request_id.unwrap_or_else(|| id.to_string().into()),
             trace,
+            trace_state: None,
             terms,
             wishes,
             headers,

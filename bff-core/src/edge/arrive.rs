@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 use tower::Service;
 
 use super::Door;
 use crate::context::{Context, TraceContext, Wishes};
 use crate::error::{Error, Input};
+use crate::framing;
 use crate::identity::IDENTITY_HEADERS;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 /// The longest request id that is taken from a client.
 const LONGEST_ID: usize = 128;
@@ -39,20 +39,18 @@ where
     without_identity(request.headers_mut());
     let headers = request.headers();
     let request_id = headers.get(REQUEST_ID).and_then(well_formed).map(Arc::from);
-    let trace = headers
-        .get(TRACEPARENT)
-        .and_then(|value| TraceContext::follow(value.to_str().ok()?))
-        .unwrap_or_else(TraceContext::begin);
+    let (trace, trace_state) = TraceContext::of(headers);
     let survey = request.extensions().get::<Survey>().is_some();
     let query = request.uri().query().filter(|_| door.reads_query);
     let (wishes, mistake) = match wishes(query, headers) {
         Ok(wishes) => (wishes, None),
         Err(mistake) => (Wishes::default(), Some(mistake)),
     };
-    let mistake = mistake.or_else(|| check_host(&request).err().filter(|_| !survey));
+    let mistake = mistake.or_else(|| check(&request).err().filter(|_| !survey));
     let mut context = Context::new(request_id, trace, door.terms.clone(), wishes, keep(headers, &door.kept));
     context.credentials_sent = headers.contains_key(header::AUTHORIZATION);
     context.survey = survey;
+    context.trace_state = trace_state;
     let context = Arc::new(context);
     let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let refusal = if target_length as u64 > door.settings.target_limit.as_u64() {
@@ -104,6 +102,23 @@ fn keep(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
         }
     }
     kept
+}
+
+/// Whether it is beyond doubt what is asked of whom, and where the request ends.
+fn check(request: &Request) -> Result<(), Error> {
+    check_target(request.uri())?;
+    check_host(request)?;
+    framing::request(request.version(), request.headers())
+}
+
+/// A target in absolute form names a server by http or https, and nobody who asks (RFC 9110 §4.2.4; RFC 9112 §3.2.2).
+fn check_target(target: &Uri) -> Result<(), Error> {
+    let is_web = target.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let names_somebody = target.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if is_web && !names_somebody {
+        return Ok(());
+    }
+    Err(Error::invalid(Input::Malformed, "target", "send a path, or http:// or https:// with a host and a path"))
 }
 
 /// Exactly one valid host (RFC 9112 §3.2); HTTP/1.0 may do without, HTTP/2 names it in the target.

@@ -58,6 +58,8 @@ problem_types! {
         "Wait for as long as `Retry-After` says.";
     INTERNAL = 500 "internal" "A defect of ours"
         "It is logged under `request_id`. Asking again may help.";
+    NOT_IMPLEMENTED = 501 "not-implemented" "Not spoken here"
+        "The body is in a transfer coding other than `chunked`.";
     UPSTREAM_FAILED = 502 "upstream-failed" "A service behind us failed"
         "The part named by `part` cannot be had, and the page is nothing without it. Asking again may help.";
     UNAVAILABLE = 503 "unavailable" "Not available now"
@@ -97,6 +99,7 @@ pub(super) fn classify(error: &Error) -> &'static ProblemType {
             Input::MediaType => MEDIA_TYPE,
             Input::TooSlow => TOO_SLOW,
             Input::NotAcceptable => NOT_ACCEPTABLE,
+            Input::TransferCoding => NOT_IMPLEMENTED,
         },
         Kind::NoSuchRoute => NO_ROUTE,
         Kind::MethodNotAllowed => METHOD,

@@ -106,6 +106,9 @@ pub enum Evidence {
     Nothing,
     /// The connection was refused: nobody listens there, and finding out cost neither time nor work.
     Refused,
+    /// Nothing: the request was provably never sent, because its connection was closed, or about to be (RFC 9112 §9.3.1; RFC
+    /// 9113 §6.8, §8.7).
+    Unsent,
     /// Something of this question only (a number that is the same for the same question): the upstream answered, and we
     /// cannot read what. One bad record is no bad upstream.
     Question(u64),
@@ -128,6 +131,8 @@ pub enum Input {
     TooSlow,
     /// An answer was asked for in a form that is not made here (406).
     NotAcceptable,
+    /// A body in a transfer coding that is not spoken here (501).
+    TransferCoding,
 }
 
 /// One mistake in what the client sent.

@@ -1,8 +1,11 @@
 //! Listening, serving, and stopping without losing a request.
 
 mod activity;
+mod lingering;
 mod patient;
+mod signals;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +23,9 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use self::activity::{Activity, Leaving};
+use self::lingering::{AT_ONCE, Arriving};
 use self::patient::Patient;
+pub use self::signals::shutdown_signal;
 use crate::bff::App;
 use crate::clock;
 use crate::context::Peer;
@@ -182,7 +187,7 @@ pub async fn serve(
             tokio::time::sleep(settings.drain_delay).await;
         }
     };
-    let open = accept(listeners.public, public, settings, drain).await;
+    let (open, room) = accept(listeners.public, public, settings, drain).await;
     let deadline = clock::now() + settings.drain_timeout;
     let background = &app.shared.background;
     background.close();
@@ -194,20 +199,26 @@ pub async fn serve(
     .await;
     stop_management.notify_one();
     let _ = operators.await;
-    drained
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "requests were still in flight when drain_timeout ended"))
+    drained.map_err(|_| {
+        // They end without a last chunk, or with the connection, so that nobody takes half an answer for a whole one.
+        let cut = settings.max_connections.saturating_sub(room.available_permits());
+        let text = format!("requests were still in flight when drain_timeout ended; {cut} connections were cut");
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    })
 }
 
-/// Accepts until `stop` ends; gives back the connections that are still open. The listener is closed by then.
+/// Accepts until `stop` ends; gives back the connections that are still open, and the places for further ones. The listener is
+/// closed by then.
 async fn accept(
     listener: TcpListener,
     router: Router,
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
-) -> GracefulShutdown {
+) -> (GracefulShutdown, Arc<Semaphore>) {
     let open = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let builder = builder(settings);
+    let lingering = Arc::new(Semaphore::new(AT_ONCE));
     tokio::pin!(stop);
     loop {
         let accepted = async {
@@ -216,14 +227,14 @@ async fn accept(
         };
         let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
-            () = &mut stop => return open,
+            () = &mut stop => return (open, room),
         };
         match accepted {
             Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
                 // The place goes with the stream: a tunnel holds it when HTTP is over.
                 let stream = Patient::new(stream, settings.write_timeout, place.ok());
-                tokio::spawn(connection(stream, Peer(peer), &builder, router.clone(), &open, settings));
+                tokio::spawn(connection(stream, Peer(peer), &builder, router.clone(), &open, &lingering, settings));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give connections time to end instead of spinning.
@@ -259,15 +270,23 @@ fn connection(
     builder: &auto::Builder<TokioExecutor>,
     router: Router,
     open: &GracefulShutdown,
+    lingering: &Arc<Semaphore>,
     settings: &ServerSettings,
 ) -> impl Future<Output = ()> + use<> {
     let activity = Arc::new(Activity::default());
     let seen = activity.clone();
+    let lingering = lingering.clone();
     let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let busy = seen.begin();
-        let answer = router.clone().oneshot(request);
-        async move { answer.await.map(|answer| answer.map(|body| Leaving { body, _busy: busy })) }
+        let (head, body) = request.into_parts();
+        let (body, rest) = Arriving::new(body, head.version, &head.headers, &lingering);
+        let answer = router.clone().oneshot(http::Request::from_parts(head, body));
+        async move {
+            let mut answer = answer.await?;
+            rest.tell(answer.headers_mut());
+            Ok::<_, Infallible>(answer.map(|body| Leaving { body, _busy: busy }))
+        }
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let connection = open.watch(connection);
@@ -289,20 +308,5 @@ fn connection(
             }
             requests = now;
         }
-    }
-}
-
-/// Ends when the process is told to stop: SIGTERM (orchestrators) or SIGINT (Ctrl-C).
-pub async fn shutdown_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        // Signals that cannot be had are no reason to stop.
-        _ => std::future::pending().await,
     }
 }

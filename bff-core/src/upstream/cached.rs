@@ -343,7 +343,7 @@ impl Asked<'_> {
 fn board(fill: Fill, primary: &Key, key: &Key) -> (Flight<Flown>, bool) {
     let shared = fill.client.upstream.shared.clone();
     let not_before = shared.store.last_write(primary).max(shared.store.written_over(primary));
-    shared.passing.board(key, not_before, || async move {
+    shared.passing.board(key, not_before, None, || async move {
         // A waiter must not die, nor wait for ever, because of another one's call.
         let ended = AssertUnwindSafe(fill.run()).catch_unwind().await;
         ended.unwrap_or_else(|_| Err(Error::internal("a call panicked")))

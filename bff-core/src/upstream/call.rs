@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
 use super::hosts::Host;
 use super::streams::Upload;
@@ -36,6 +36,8 @@ pub struct Call {
     pub part: Option<Cow<'static, str>>,
     /// The trace it belongs to.
     pub trace: TraceContext,
+    /// What other systems say of that trace.
+    pub(super) trace_state: Option<HeaderValue>,
     /// How long it may take.
     pub timeout: Duration,
     /// How long one attempt may take.
@@ -44,6 +46,8 @@ pub struct Call {
     pub retries: u32,
     /// A second attempt may run beside one that is late.
     pub hedged: bool,
+    /// Until when the one for whom it is made waits, which the upstream is told; `None` for one that nobody can cut.
+    pub(super) patience: Option<Instant>,
     /// When it has to end, once it has begun.
     pub deadline: Option<Instant>,
     /// How long its answer is kept where the answer does not say.
@@ -155,7 +159,7 @@ impl Verdict {
 /// How the end of an attempt is counted by those who guard the upstream.
 pub(super) fn end(result: &Result<Response<Body>>) -> End {
     match result.as_ref().err().map(Error::evidence) {
-        Some(Evidence::Nothing) => return End::Nothing,
+        Some(Evidence::Nothing | Evidence::Unsent) => return End::Nothing,
         Some(Evidence::Refused) => return End::Refused,
         Some(Evidence::Question(question)) => return End::Unreadable(question),
         Some(Evidence::Usual | Evidence::Host) | None => {}

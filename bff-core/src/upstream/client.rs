@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,6 +30,9 @@ use crate::context::{CallOutcome, CallRecord, Freshness, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Fetched;
 use crate::resilience::Variants;
+
+/// So that a backend's log names a request as ours does.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One upstream, ready to be asked. Cheap to clone.
 #[derive(Clone)]
@@ -240,12 +243,16 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
     }
     let mut overrides = upstream.settings.cache;
     overrides.ttl = ttl.or(overrides.ttl);
-    let (part, trace) = match &scope {
+    let (part, trace, trace_state) = match &scope {
         Some(scope) => {
             let context = &scope.context;
-            (scope.part.and_then(|part| context.ledger.name(part)), context.trace)
+            if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+                request.headers_mut().insert(REQUEST_ID, id);
+            }
+            let part = scope.part.and_then(|part| context.ledger.name(part));
+            (part, context.trace, context.trace_state.clone())
         }
-        None => (None, TraceContext::begin()),
+        None => (None, TraceContext::begin(), None),
     };
     request.extensions_mut().insert(Call {
         safe,
@@ -255,6 +262,8 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         scope: scope.clone(),
         part,
         trace,
+        trace_state,
+        patience: None,
         timeout: timeout.unwrap_or(upstream.settings.timeout),
         attempt_timeout: attempt_timeout.unwrap_or(upstream.settings.attempt_timeout),
         retries: retries.unwrap_or(upstream.settings.retry.tries),

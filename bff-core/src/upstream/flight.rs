@@ -47,8 +47,12 @@ where
     let call = call_mut(&mut request)?;
     let Some(key) = call.key.clone() else { return inner.call(request).await };
     let scope = call.scope.take();
+    // Who waits for longer than the call may take anyway is told, and cut by, nothing of it.
+    let longest = clock::now() + call.timeout;
+    call.patience = call.patience.filter(|patience| *patience < longest);
+    let patience = call.patience;
     let last_write = upstream.shared.store.last_write(&key);
-    let (flight, joined) = upstream.shared.flights.board(&key, last_write, || {
+    let (flight, joined) = upstream.shared.flights.board(&key, last_write, patience, || {
         let (shared, key) = (upstream.shared.clone(), key.clone());
         async move {
             let asked = clock::now();

@@ -18,8 +18,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 
 use super::Client;
@@ -37,6 +37,11 @@ use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::hop_by_hop;
 use crate::identity::{Fingerprint, Identity};
+
+/// `text/event-stream` (WHATWG HTML §9.2): it does not end by itself.
+pub(super) fn is_events(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
 
 /// How a route passes a request on.
 #[derive(Clone, Debug)]
@@ -59,7 +64,8 @@ pub struct Passing {
 }
 
 impl Client {
-    /// Passes a request on: its method, path, query, headers and body as they are. Only `traceparent` is set.
+    /// Passes a request on: its method, path, query, headers and body as they are. Only `traceparent` and
+    /// `tracestate` are set.
     ///
     /// # Errors
     /// When there is no answer: as for every call, and [`Kind::Invalid`] where the client's body did not come (what its
@@ -111,7 +117,8 @@ impl Client {
             return Err(error.from_upstream(self.upstream.name.clone()));
         }
         hop_by_hop::remove(response.headers_mut());
-        Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, upload)))
+        let is_events = is_events(response.headers());
+        Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, upload, is_events)))
     }
 
     /// Says that a route to it keeps answers, and what that makes of its requests: a change by any route makes them old.
@@ -144,7 +151,7 @@ impl Client {
         let version = chosen(&self.upstream, &how.context)?.cloned();
         let (mut response, _) = self.within(&how, true, self.send(request, &how, version)).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, None)));
+            return Ok(response.map(|body| streams::down(body, how.idle, &self.upstream, &how.context, None, false)));
         }
         let server = hyper::upgrade::on(&mut response);
         let tunnel = Tunnel { upstream: self.upstream.clone(), context: how.context, idle: how.idle };
@@ -181,6 +188,8 @@ impl Client {
             scope: None,
             part: None,
             trace: how.context.trace,
+            trace_state: how.context.trace_state.clone(),
+            patience: None,
             timeout,
             attempt_timeout: how.timeout.unwrap_or(settings.attempt_timeout).min(timeout),
             // A body that streams is never sent twice: whoever would has nothing to send.

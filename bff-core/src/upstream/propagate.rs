@@ -9,9 +9,9 @@ use tower::Service;
 use super::call::call_of;
 use crate::body::Body;
 use crate::clock;
+use crate::context::{TRACEPARENT, TRACESTATE};
 use crate::error::{Error, Result};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Seconds with a fraction, as in draft-thomson-httpapi-request-timeout.
 const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 /// The share of the time that the way there and back may take; the upstream is told the rest.
@@ -22,12 +22,18 @@ where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_of(&request)?;
-    let trace = call.trace.child().header();
+    let (trace, state) = (call.trace.child().header(), call.trace_state.clone());
     // The time limit of a route ends with the head: an upstream that took it for the whole answer would cut its stream.
     let deadline = call.deadline.filter(|_| call.passed().is_none());
+    let deadline = deadline.map(|own| call.patience.map_or(own, |patience| own.min(patience)));
     let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
     let headers = request.headers_mut();
     headers.insert(TRACEPARENT, trace);
+    match state {
+        Some(state) => drop(headers.insert(TRACESTATE, state)),
+        // The client's own, where its trace is not followed.
+        None => drop(headers.remove(TRACESTATE)),
+    }
     if let Some(seconds) = left.and_then(seconds) {
         headers.insert(REQUEST_TIMEOUT, seconds);
     }

@@ -13,6 +13,8 @@ use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Evidence, Kind, Result};
 
+/// So often a request that was never sent is sent again at once; an upstream that refuses more is one that refuses.
+const MOST_UNSENT: u32 = 5;
 /// With less time left than this a further attempt would only be cut.
 const TOO_LITTLE: Duration = Duration::from_millis(5);
 
@@ -28,10 +30,11 @@ where
     let (safe, most, deadline, target) = (call.safe, call.retries, call.deadline, call.target.clone());
     let required = call.required;
     target.budget.call(clock::now());
-    let mut tries = 0;
+    let (mut tries, mut unsent) = (0, 0);
     let mut before: Option<Error> = None;
     loop {
-        let spare = if tries < most { Spare::of(&request) } else { None };
+        // What was never sent may be sent again whatever is said of retries.
+        let spare = Spare::of(&request);
         let error = match inner.call(request).await {
             Ok(response) => return Ok(response),
             // That there was no place, or no use, for another try is not why the call failed.
@@ -39,6 +42,16 @@ where
             Err(error) => error,
         };
         let Some(mut next) = spare else { return Err(error) };
+        if error.evidence() == Evidence::Unsent && unsent < MOST_UNSENT {
+            unsent += 1;
+            target.resent.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, upstream = %upstream.name, "never sent, so sent again");
+            request = next.into_request();
+            continue;
+        }
+        if tries >= most {
+            return Err(error);
+        }
         // What was never sent may be sent by anybody; all else only if it changes nothing.
         if !(error.is_transient() && (safe || error.is_unsent())) {
             return Err(error);

@@ -13,7 +13,7 @@ use futures::stream;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::StreamBody;
 use tokio::time::Sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::call::Passed;
 use super::stack::Upstream;
@@ -188,14 +188,17 @@ pub(super) fn down(
     upstream: &Arc<Upstream>,
     context: &Arc<Context>,
     upload: Option<Arc<Upload>>,
+    is_events: bool,
 ) -> Body {
     if body.is_end_stream() {
         upstream.shared.metrics.passed_answer(&upstream.name, WHOLE);
         // Without a length of its own: what a HEAD or a 304 says of the length it says in its headers, or not at all.
         return Body::stream(StreamBody::new(stream::empty::<Result<_, BodyError>>()));
     }
+    let stopping = is_events.then(|| Box::pin(upstream.shared.closing.clone().cancelled_owned()));
     Body::stream(Coming {
         body,
+        stopping,
         patience: Patience::new(idle),
         uploaded: 0,
         upload,
@@ -209,10 +212,13 @@ pub(super) fn down(
 const WHOLE: &str = "whole";
 const BROKEN: &str = "broken";
 const LEFT: &str = "left";
+const STOPPED: &str = "stopped";
 
 /// An upstream's body, read by the client.
 struct Coming {
     body: Body,
+    /// A stream of events has no end that could be waited for: it ends when this BFF stops, and its client comes again.
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     patience: Patience,
     /// While the client still sends, an upstream may well wait for more of that before it goes on.
     upload: Option<Arc<Upload>>,
@@ -254,6 +260,10 @@ impl http_body::Body for Coming {
 
     fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if this.stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(task).is_ready()) {
+            this.end = Some(STOPPED);
+            return Poll::Ready(None);
+        }
         match Pin::new(&mut this.body).poll_frame(task) {
             Poll::Pending if this.is_silent(task) => {
                 let error = Error::new(Kind::Timeout).caused_by("the upstream sent nothing for too long");

@@ -28,6 +28,8 @@ pub(super) struct Target {
     /// How long good answers take, for those who hedge.
     pub(super) latency: Option<Latency>,
     pub(super) retries: AtomicU64,
+    /// Requests that were never sent, and were sent again for that.
+    pub(super) resent: AtomicU64,
     pub(super) hedges: AtomicU64,
 }
 
@@ -52,6 +54,7 @@ impl Target {
             budget: Budget::new(&settings.retry.budget),
             latency: settings.hedge.enabled.then(Latency::new),
             retries: AtomicU64::new(0),
+            resent: AtomicU64::new(0),
             hedges: AtomicU64::new(0),
         })
     }
@@ -74,6 +77,7 @@ impl Target {
             bulkhead: self.bulkhead.as_ref().map(Bulkhead::view),
             retry_budget: self.budget.view(now),
             retries: self.retries.load(Ordering::Relaxed),
+            resent: self.resent.load(Ordering::Relaxed),
             hedges: self.hedges.load(Ordering::Relaxed),
             hosts: hosts.iter().map(host).collect(),
         }
@@ -91,6 +95,8 @@ pub struct TargetView {
     pub retry_budget: BudgetView,
     /// Retries since the start.
     pub retries: u64,
+    /// Requests that were never sent, and were sent again for that, since the start. They are no attempts.
+    pub resent: u64,
     /// Hedges since the start.
     pub hedges: u64,
     /// Its hosts.

@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{HOST, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,8 +24,9 @@ use url::Url;
 use super::call::{Verdict, call_of};
 use super::hosts::{Location, Network};
 use super::{Transport, UpstreamSettings};
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::error::{Error, Evidence, Kind, Result};
+use crate::framing;
 
 /// The network itself.
 ///
@@ -139,7 +141,8 @@ fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
         .http2_keep_alive_while_idle(true)
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
-        .retry_canceled_requests(false)
+        // What was never written, on a connection that closed meanwhile, goes by another one, a body that streams too.
+        .retry_canceled_requests(true)
         // It would write it anew for every call.
         .set_host(false)
         .http2_only(settings.http2)
@@ -213,23 +216,34 @@ async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Res
     };
     *request.uri_mut() = Uri::from_parts(parts).map_err(Error::internal)?;
     *request.extensions_mut() = http::Extensions::new();
+    let method = request.method().clone();
     let response = client.request(request).await.map_err(|error| {
-        let never_sent = error.is_connect();
         let evidence = evidence(&error);
+        let never_sent = error.is_connect() || evidence == Evidence::Unsent;
         // A connection that was refused, or broke before the answer began: the next one may hold.
         let error = Error::new(Kind::Unreachable).caused_by(error).transient().with_evidence(evidence);
         if never_sent { error.never_sent() } else { error }
     })?;
-    let mut response = response.map(Body::stream);
-    let verdict = verdict(response.status());
-    response.extensions_mut().insert(verdict);
-    Ok(response)
+    Ok(arrived(&method, response))
+}
+
+/// An answer as everybody above sees it: what it says of its length is true, and whose fault it is is known.
+fn arrived<B>(asked: &Method, mut response: Response<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    let (status, length) = (response.status(), response.body().size_hint().exact());
+    framing::answer(asked, status, response.headers_mut(), length);
+    response.extensions_mut().insert(verdict(status));
+    response.map(Body::stream)
 }
 
 async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Response<Body>> {
     let client = way.client_for(&request)?;
     let (head, body) = request.into_parts();
     let url = address(&way.at.url, &head.uri);
+    let method = head.method.clone();
     let mut outgoing = reqwest::Request::new(head.method, url);
     *outgoing.headers_mut() = head.headers;
     *outgoing.body_mut() = match body {
@@ -238,22 +252,31 @@ async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Respons
         stream @ Body::Stream(_) => Some(reqwest::Body::wrap_stream(stream.into_data_stream())),
     };
     let response = client.execute(outgoing).await.map_err(no_answer)?;
-    let mut response = Response::<reqwest::Body>::from(response).map(Body::stream);
-    let verdict = verdict(response.status());
-    response.extensions_mut().insert(verdict);
-    Ok(response)
+    Ok(arrived(&method, Response::<reqwest::Body>::from(response)))
 }
 
-/// Whether nobody listens there: the system says so at once.
+/// What a failure says beside that there is no answer.
 fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Evidence::Refused;
         }
+        let is_unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || error.downcast_ref::<h2::Error>().is_some_and(is_unprocessed);
+        if is_unsent {
+            return Evidence::Unsent;
+        }
         next = error.source();
     }
     Evidence::Usual
+}
+
+/// Whether the peer says that it has not looked at this stream: it was refused, or is above the last one that is still answered.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let is_beyond_the_last = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    error.is_remote() && (is_refused || is_beyond_the_last)
 }
 
 fn verdict(status: StatusCode) -> Verdict {
@@ -268,8 +291,8 @@ fn verdict(status: StatusCode) -> Verdict {
 fn no_answer(error: reqwest::Error) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
-    let never_sent = error.is_connect();
     let evidence = evidence(&error);
+    let never_sent = error.is_connect() || evidence == Evidence::Unsent;
     let error = Error::new(kind).caused_by(error.without_url()).with_evidence(evidence);
     let error = if kind == Kind::Unreachable { error.transient() } else { error };
     if never_sent { error.never_sent() } else { error }

@@ -77,6 +77,7 @@ impl Shared {
                     breaker: view.breaker.map(|breaker| (word(breaker.state), breaker.opened)),
                     bulkhead: view.bulkhead.map(|bulkhead| (bulkhead.limit, bulkhead.in_flight, bulkhead.refused)),
                     retries: view.retries,
+                    resent: view.resent,
                     hedges: view.hedges,
                     budget_refused: view.retry_budget.refused,
                     hosts: view.hosts.len(),

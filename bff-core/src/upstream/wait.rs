@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::call_of;
+use super::call::call_mut;
 use crate::body::Body;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
@@ -13,11 +13,11 @@ use crate::error::{Error, Kind, Result};
 /// With less time left than this no call can succeed, not even on loopback; it is not sent.
 pub(super) const TOO_LITTLE: Duration = Duration::from_millis(1);
 
-pub(super) async fn wait<Inner>((): (), request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
+pub(super) async fn wait<Inner>((): (), mut request: Request<Body>, mut inner: Inner) -> Result<Response<Body>>
 where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    let call = call_of(&request)?;
+    let call = call_mut(&mut request)?;
     // A write is never cut because its caller has no more time; what its caller is told is the client's business.
     let Some(deadline) = call.scope.as_ref().filter(|_| call.safe).map(|scope| scope.deadline) else {
         return inner.call(request).await;
@@ -25,6 +25,7 @@ where
     if deadline.saturating_duration_since(clock::now()) < TOO_LITTLE {
         return Err(Error::new(Kind::Deadline));
     }
+    call.patience = Some(deadline);
     match tokio::time::timeout_at(deadline, inner.call(request)).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::Deadline)),

@@ -140,3 +140,27 @@ async fn a_socket_is_open_until_the_program_stops() {
     assert_eq!((status.code(), errors.len()), (Some(0), 0), "{errors:?}");
     assert!(output.iter().any(|line| line.contains("tunnel closed") && line.contains("stopping")), "{output:?}");
 }
+
+/// A client of events comes again by itself; a deployment is not held up by it.
+#[tokio::test]
+async fn k14b_a_stream_of_events_is_open_until_the_program_stops() {
+    let folder = Folder::new("events");
+    let (process, listener, _mocks) = start(&folder, "").await;
+    let mut client = TcpStream::connect(process.public).await.unwrap();
+    client.write_all(b"GET /big/events HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let (mut server, _) = within(listener.accept()).await.unwrap();
+    within(read_head(&mut server)).await;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    server.write_all(format!("{head}9\r\ndata: 1\n\n\r\n").as_bytes()).await.unwrap();
+    let head = within(read_head(&mut client)).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let mut event = [0; 14];
+    within(client.read_exact(&mut event)).await.unwrap();
+    assert_eq!(&event, b"9\r\ndata: 1\n\n\r\n");
+    process.signal("TERM").await;
+    let mut rest = Vec::new();
+    within(client.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&rest), "0\r\n\r\n", "ended, not broken off");
+    let (status, _, errors) = process.ended().await;
+    assert_eq!((status.code(), errors.len()), (Some(0), 0), "{errors:?}");
+}

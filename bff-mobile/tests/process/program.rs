@@ -93,8 +93,22 @@ impl Lines {
 impl Process {
     /// On free ports, with these backends and more patience than any test, and these arguments on top.
     pub(crate) async fn start(mocks: &Running, arguments: &[&str]) -> Self {
+        let mut process = Self::run(mocks, "127.0.0.1:0".parse().unwrap(), arguments);
+        let line = process.output.wait_for("listening").await;
+        let public = line.split("\"public\":\"").nth(1).or_else(|| line.split("public=").nth(1)).unwrap();
+        process.public = public.split(['"', ' ', '\n']).next().unwrap().parse().unwrap();
+        process
+    }
+
+    /// The same, on a port that is known before it listens; not waited for.
+    pub(crate) fn begin(mocks: &Running, arguments: &[&str]) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::run(mocks, free, arguments)
+    }
+
+    fn run(mocks: &Running, public: SocketAddr, arguments: &[&str]) -> Self {
         let mut command = program();
-        command.args(["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--workers", "2"]);
+        command.args(["--listen", &public.to_string(), "--management", "127.0.0.1:0", "--workers", "2"]);
         let mut set = |key: &str, value: &str| {
             command.args(["--set", &format!("{key}={value}")]);
         };
@@ -111,9 +125,6 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let output = Lines::of(child.stdout.take().unwrap());
         let errors = Lines::of(child.stderr.take().unwrap());
-        let line = output.wait_for("listening").await;
-        let public = line.split("\"public\":\"").nth(1).or_else(|| line.split("public=").nth(1)).unwrap();
-        let public = public.split(['"', ' ', '\n']).next().unwrap().parse().unwrap();
         Self { child, public, output, errors }
     }
 

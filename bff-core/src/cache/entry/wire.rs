@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::clock::{self, Instant};
+use crate::framing;
 
 impl Entry {
     /// The bytes that [`read`](Self::read) takes, on this instance or on another.
@@ -45,6 +46,10 @@ impl Entry {
         let mut headers = HeaderMap::with_capacity(head.headers.len());
         for (name, value) in &head.headers {
             headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
+        }
+        // Written by a version that believed what an upstream said of its length.
+        if !framing::fits(&headers, body.len()) {
+            return None;
         }
         Some(Self {
             status: StatusCode::from_u16(head.status).ok()?,

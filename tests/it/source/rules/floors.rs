@@ -45,6 +45,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "body",
             "clock",
             "fetched",
+            "framing",
             "hop_by_hop",
             "lateness",
             "layer",
