@@ -23,12 +23,12 @@ use self::issuers::Issuers;
 use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::Settings;
-use crate::context::{Context, Terms};
-use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Survey, Whole};
+use crate::context::{Context, Terms, TrustedProxies};
+use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Receives, Survey, Whole};
 use crate::error::{Error, Kind, Result};
 use crate::openapi;
 use crate::passthrough::{PassThrough, Passage, Routes};
-use crate::resilience::{Criticality, Load};
+use crate::resilience::{Bodies, Criticality, Load};
 use crate::routes::{Policy, Route, SurveyedPart};
 use crate::telemetry::Metrics;
 use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Network, Shared, UpstreamSettings};
@@ -75,6 +75,7 @@ pub struct App {
     ready: Arc<AtomicBool>,
     load: Arc<Load>,
     network: Arc<dyn Network>,
+    pub(crate) proxies: TrustedProxies,
 }
 
 impl std::fmt::Debug for App {
@@ -182,8 +183,12 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         edge_settings.server_timing &= self.about.timings;
         let kept = kept(settings);
         let load = Arc::new(Load::new(&settings.edge.shed));
+        let bodies = Arc::new(Bodies::new(&settings.edge.bodies));
+        let seen_bodies = bodies.clone();
+        let proxies = TrustedProxies::new(&settings.edge.trusted_proxies);
+        let body_limit = settings.edge.body_limit.as_u64();
         let seen_load = load.clone();
-        let door = |terms: Terms, access: Access, criticality: Criticality, reads_query: bool| {
+        let door = |terms: Terms, access: Access, criticality: Criticality, reads_query: bool, receives: Receives| {
             Arc::new(Door {
                 terms: Arc::new(terms),
                 access,
@@ -191,6 +196,9 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 authenticator: authenticator.clone(),
                 metrics: metrics.clone(),
                 load: load.clone(),
+                bodies: bodies.clone(),
+                receives,
+                proxies: proxies.clone(),
                 criticality,
                 kept: kept.clone(),
                 settings: edge_settings.clone(),
@@ -208,7 +216,8 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 whole: route.policy.cached.then(|| whole.clone()),
             };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
-            let door = door(terms, route.policy.access.clone(), route.policy.criticality, true);
+            let receives = Receives::Whole { limit: body_limit };
+            let door = door(terms, route.policy.access.clone(), route.policy.criticality, true, receives);
             let handler = edge::door(inside, &door);
             pages = pages.route(&route.path, handler);
         }
@@ -219,7 +228,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let ready = Arc::new(AtomicBool::new(true));
         let plain = |endpoint: &str, path: &str, handler| {
             let terms = Terms { endpoint: endpoint.into(), route: path.into(), ..Terms::default() };
-            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable, true))
+            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable, true, Receives::Nothing))
         };
         let passing = routes.names().map(|name| {
             let own = settings.routes.get(name).cloned().unwrap_or_default();
@@ -233,7 +242,8 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 async move { passage.pass(request).await }
             });
             // With its state, so that its layers are laid once and not for each request.
-            Ok(edge::door(handler, &door(terms, own.access(), Criticality::Normal, false)).with_state::<()>(()))
+            let door = door(terms, own.access(), Criticality::Normal, false, own.receives(&edge_settings));
+            Ok(edge::door(handler, &door).with_state::<()>(()))
         });
         let passing: Vec<_> = passing.collect::<Result<_>>()?;
         let unmatched = plain("unmatched", "", any(no_such_route));
@@ -252,7 +262,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let seen = shared.clone();
         let management = Router::new()
             .route("/metrics", get(scrape))
-            .route("/protections", get(move || std::future::ready(protections::json(&seen, &seen_load))))
+            .route("/protections", get(move || std::future::ready(protections::json(&seen, &seen_load, &seen_bodies))))
             .merge(health(&ready));
         let endpoints = self.routes.iter().map(|route| Endpoint {
             name: route.name.clone(),
@@ -262,7 +272,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             access: route.policy.access.clone(),
             parts: parts.get(&route.name).cloned().unwrap_or_default(),
         });
-        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, load, network })
+        Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, load, network, proxies })
     }
 
     /// Asks every endpoint for its parts, without calling anything.

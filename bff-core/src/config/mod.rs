@@ -65,6 +65,10 @@ impl Check for Settings {
         let Self { server, edge, cache, auth, log, endpoints, routes, upstreams } = self;
         mistakes.within("server", |mistakes| server.check(mistakes));
         mistakes.within("edge", |mistakes| edge.check(mistakes));
+        if server.proxy_protocol && edge.trusted_proxies.is_empty() {
+            let remedy = "name the balancers in edge.trusted_proxies; from others it is not taken";
+            mistakes.note("server.proxy_protocol", "nobody is trusted to say where connections come from", remedy);
+        }
         mistakes.within("cache", |mistakes| cache.check(mistakes));
         mistakes.within("auth", |mistakes| auth.check(mistakes));
         mistakes.within("log", |mistakes| log.check(mistakes));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
-use super::{Ledger, Memory, TraceContext};
+use super::{Holder, Ledger, Memory, Origin, TraceContext};
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
@@ -70,6 +70,8 @@ pub struct Context {
     pub trace: TraceContext,
     /// What other systems say of that trace (`tracestate`).
     pub trace_state: Option<HeaderValue>,
+    /// From where it comes.
+    pub origin: Origin,
     /// What it may cost and say.
     pub terms: Arc<Terms>,
     /// What the client wishes.
@@ -108,6 +110,7 @@ impl Context {
             request_id: request_id.unwrap_or_else(|| id.to_string().into()),
             trace,
             trace_state: None,
+            origin: Origin::default(),
             terms,
             wishes,
             headers,
@@ -153,6 +156,12 @@ impl Context {
     #[must_use]
     pub fn peek_identity(&self) -> Option<&Arc<Identity>> {
         self.identity.get().and_then(|identity| identity.as_ref().ok())
+    }
+
+    /// In whose account it goes what this request holds of what is scarce.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        self.origin.holder(self.peek_identity().map(|identity| &**identity))
     }
 
     /// Says who asks. The first word stands.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 use tower::Service;
 
 use super::Door;
-use crate::context::{Context, TraceContext, Wishes};
+use crate::context::{Context, Origin, Peer, TraceContext, Wishes};
 use crate::error::{Error, Input};
 use crate::framing;
 use crate::identity::IDENTITY_HEADERS;
@@ -51,6 +51,8 @@ where
     context.credentials_sent = headers.contains_key(header::AUTHORIZATION);
     context.survey = survey;
     context.trace_state = trace_state;
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    context.origin = Origin::of(peer, headers, &door.proxies);
     let context = Arc::new(context);
     let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let refusal = if target_length as u64 > door.settings.target_limit.as_u64() {

@@ -44,13 +44,14 @@ where
     let cause = response.extensions().get::<Cause>();
     let millis = took.as_secs_f64() * 1000.0;
     let parts = part_table(&context);
+    let client = context.origin.client.map(tracing::field::display);
     let degraded = context.ledger.is_degraded();
     // One macro for the three, so that the line has the same fields on every day.
     macro_rules! line {
         ($level:ident $(, error = $error:expr)?) => {
             tracing::$level!(
                 target: "access",
-                %method, path, route = %context.terms.route, status, millis, bytes, degraded, parts
+                %method, path, route = %context.terms.route, status, millis, bytes, degraded, parts, client
                 $(, error = %$error)?
             )
         };
@@ -87,9 +88,10 @@ impl Drop for Abandoned<'_> {
         self.door.metrics.request(self.context, CLIENT_CLOSED_REQUEST, None, took);
         let (method, path, millis) = (self.method, self.path, took.as_secs_f64() * 1000.0);
         let parts = part_table(self.context);
+        let client = self.context.origin.client.map(tracing::field::display);
         tracing::info!(
             target: "access",
-            %method, path, route = %self.context.terms.route, status = CLIENT_CLOSED_REQUEST, millis, parts,
+            %method, path, route = %self.context.terms.route, status = CLIENT_CLOSED_REQUEST, millis, parts, client,
             "the client left before the answer"
         );
     }

@@ -5,7 +5,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::resilience::ShedSettings;
+use crate::context::TrustedProxies;
+use crate::resilience::{BodySettings, ShedSettings};
 use crate::settings::{Check, Mistakes};
 
 /// What a client may send, and what it is told.
@@ -23,11 +24,14 @@ pub struct EdgeSettings {
     /// Says that this host is to be called by TLS only (`Strict-Transport-Security`, two years). Default: no; set it
     /// where TLS ends here or at a balancer in front.
     pub hsts: bool,
-    /// Everything comes by way of a proxy of ours, so that what a request says of its way so far (`X-Forwarded-For`,
-    /// `-Proto`, `-Host`, `Forwarded`) is true and is passed on. Default: no; anybody can write such headers.
-    pub behind_proxy: bool,
-    /// How many requests are served at once.
+    /// The networks in which proxies of ours stand (`10.0.0.0/8`, or an address alone). What a request that comes from one
+    /// says of its way so far (`X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded`) is true, and routes pass it on; its client is
+    /// the last address in that row that is none of these. Default: none; anybody can write such headers.
+    pub trusted_proxies: Vec<String>,
+    /// How many requests are worked on at once.
     pub shed: ShedSettings,
+    /// How many bodies are on their way at once.
+    pub bodies: BodySettings,
 }
 
 impl Default for EdgeSettings {
@@ -38,8 +42,9 @@ impl Default for EdgeSettings {
             cors_origins: Vec::new(),
             server_timing: false,
             hsts: false,
-            behind_proxy: false,
+            trusted_proxies: Vec::new(),
             shed: ShedSettings::default(),
+            bodies: BodySettings::default(),
         }
     }
 }
@@ -61,7 +66,14 @@ impl Check for EdgeSettings {
                 "give at least 64 bytes",
             );
         }
+        for network in &self.trusted_proxies {
+            if TrustedProxies::network(network).is_none() {
+                let remedy = "write a network such as \"10.0.0.0/8\" or \"2001:db8::/32\", or one address";
+                mistakes.note("trusted_proxies", format!("{network:?} is no network"), remedy);
+            }
+        }
         mistakes.within("shed", |mistakes| self.shed.check(mistakes));
+        mistakes.within("bodies", |mistakes| self.bodies.check(mistakes));
         for origin in &self.cors_origins {
             let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
             if !exact {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tower::Service;
 
 use super::Door;
+use super::receive::Coming;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
@@ -26,9 +27,16 @@ where
     };
     // The wait counts: the deadline's clock has started.
     let until = door.load.patience(context.started(), context.deadline());
-    let Some(_place) = door.load.enter(door.criticality, until).await else {
+    let Some(place) = door.load.enter(door.criticality, context.holder(), until).await else {
         door.metrics.shed(&door.terms.endpoint);
-        return Ok(Error::new(Kind::Busy).with_retry_after(RETRY_AFTER).into_response());
+        return Ok(busy().into_response());
     };
+    // A body that is still to come keeps nobody busy.
+    let _place = request.extensions().get::<Coming>().is_none().then_some(place);
     inner.call(request).await
+}
+
+/// There is no room for this request now.
+pub(super) fn busy() -> Error {
+    Error::new(Kind::Busy).with_retry_after(RETRY_AFTER)
 }

@@ -16,11 +16,13 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::access::{self, Access};
 use super::whole::Whole;
-use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed, whole};
+use super::{
+    EdgeSettings, Receives, answer, arrive, deadline, observe, open, panic, problem, receive, secure, shed, whole,
+};
 use crate::auth::Authenticator;
-use crate::context::Terms;
+use crate::context::{Terms, TrustedProxies};
 use crate::layer::around;
-use crate::resilience::{Criticality, Load};
+use crate::resilience::{Bodies, Criticality, Load};
 use crate::telemetry::Metrics;
 
 /// What the door of one route knows.
@@ -38,6 +40,12 @@ pub struct Door {
     pub metrics: Arc<Metrics>,
     /// How full this BFF is; the same for all doors.
     pub load: Arc<Load>,
+    /// The bodies on their way; the same for all doors.
+    pub bodies: Arc<Bodies>,
+    /// What becomes of a request's body here.
+    pub receives: Receives,
+    /// The proxies in front that are ours.
+    pub proxies: TrustedProxies,
     /// How bad it is to refuse a request here.
     pub criticality: Criticality,
     /// Headers of the client that some upstream may be told.
@@ -91,6 +99,10 @@ where
         .layer(around((), problem::problem))
         // Panic: inside the problem, which it becomes.
         .layer(around((), panic::panic))
+        // Open bodies: counts an answer until it is read, and inside the problem for the same reason as shedding.
+        .layer(around(state(), open::open))
+        // Receive: before the shedding, because a body that comes slowly must not hold a place.
+        .layer(around(state(), receive::receive))
         // Address limit stands here: before anything costs a signature.
         // Load shed: for the same reason, and inside the problem, so that who is refused is told when to come back.
         .layer(around(state(), shed::shed))

@@ -116,7 +116,6 @@ pub(super) struct Headers {
     /// What `Via` says, for HTTP/1.0, HTTP/1.1 and HTTP/2 (RFC 9110 §7.6.3): which protocol the request came by, and who
     /// passed it on.
     via: [Option<HeaderValue>; 3],
-    behind_proxy: bool,
     preserve_host: bool,
     cookies: bool,
     auth: Auth,
@@ -131,17 +130,10 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    pub(super) fn new(
-        bff: &str,
-        settings: &RouteSettings,
-        upstream: &UpstreamSettings,
-        behind_proxy: bool,
-        cors: bool,
-    ) -> Self {
+    pub(super) fn new(bff: &str, settings: &RouteSettings, upstream: &UpstreamSettings, cors: bool) -> Self {
         Self {
             vary: Variants::new(&upstream.variants).headers().cloned().collect(),
             via: ["1.0", "1.1", "2.0"].map(|version| format!("{version} bff-{bff}").parse().ok()),
-            behind_proxy,
             preserve_host: settings.preserve_host,
             cookies: settings.cookies,
             auth: settings.auth,
@@ -168,7 +160,7 @@ impl Headers {
         headers.remove(header::EXPECT);
         headers.remove(header::HOST);
         let not_believed: Vec<HeaderName> =
-            headers.keys().filter(|name| !self.believes(name.as_str())).cloned().collect();
+            headers.keys().filter(|name| !believes(name.as_str(), context.origin.is_proxied)).cloned().collect();
         for name in &not_believed {
             headers.remove(name);
         }
@@ -213,17 +205,6 @@ impl Headers {
         headers
     }
 
-    /// Whether a client may send a header of this name to the upstream.
-    fn believes(&self, name: &str) -> bool {
-        // All names in question begin with one of these; the others are asked no more.
-        if !matches!(name.as_bytes(), [b'x' | b'f' | b'c' | b't', ..]) {
-            return true;
-        }
-        // A proxy of ours writes the usual dash; an underscore comes from somebody who hopes that it is overlooked.
-        let forwarded = is_forwarding(name) && (!self.behind_proxy || name.contains('_'));
-        !is_made_here(name) && !is_steering(name) && !forwarded
-    }
-
     /// What the answer keeps of its headers. Those of its connection are gone before, where they have to be.
     pub(super) fn down(&self, headers: &mut HeaderMap) {
         if !self.cookies {
@@ -249,6 +230,17 @@ impl Headers {
         }
         self.response.make(headers);
     }
+}
+
+/// Whether a client may send a header of this name to the upstream; `is_proxied` where a proxy of ours has seen it.
+fn believes(name: &str, is_proxied: bool) -> bool {
+    // All names in question begin with one of these; the others are asked no more.
+    if !matches!(name.as_bytes(), [b'x' | b'f' | b'c' | b't', ..]) {
+        return true;
+    }
+    // A proxy of ours writes the usual dash; an underscore comes from somebody who hopes that it is overlooked.
+    let forwarded = is_forwarding(name) && (!is_proxied || name.contains('_'));
+    !is_made_here(name) && !is_steering(name) && !forwarded
 }
 
 /// The host that the client named.

@@ -31,7 +31,7 @@ use http::Method;
 
 use self::pattern::Pattern;
 use self::table::{Entry, Table};
-use crate::edge::{Access, Credentials};
+use crate::edge::{Access, Credentials, EdgeSettings, Receives};
 use crate::error::{Error, Result};
 
 pub(crate) use check::{Surroundings, check, read_schema};
@@ -73,6 +73,16 @@ impl RouteSettings {
                 Auth::User => Credentials::Checked,
                 Auth::Upstream => Credentials::PassedOn,
             },
+        }
+    }
+
+    /// What becomes of a request's body on it, in the words of the edge.
+    pub(crate) fn receives(&self, edge: &EdgeSettings) -> Receives {
+        Receives::Stream {
+            limit: self.body_limit.unwrap_or(edge.body_limit).as_u64(),
+            idle: self.idle_timeout,
+            is_long: self.streaming,
+            on_get: self.body_on_get,
         }
     }
 

@@ -21,7 +21,7 @@ use super::service::Refusal;
 use super::{Auth, HeaderRules, RouteSettings};
 use crate::body::{Body, BodyError};
 use crate::context::{Context, Terms};
-use crate::edge::{EdgeSettings, PassedOn, too_large, with_etag};
+use crate::edge::{EdgeSettings, PassedOn, Received, too_large, with_etag};
 use crate::error::{Error, Input, Kind, Result};
 use crate::hop_by_hop;
 use crate::upstream::{Client, Passing, UpstreamSettings};
@@ -74,7 +74,7 @@ impl Passage {
         Self {
             client,
             upstream: settings.upstream.as_str().into(),
-            headers: Headers::new(bff, settings, upstream, edge.behind_proxy, !edge.cors_origins.is_empty()),
+            headers: Headers::new(bff, settings, upstream, !edge.cors_origins.is_empty()),
             auth: settings.auth,
             body_limit: settings.body_limit.unwrap_or(edge.body_limit).as_u64(),
             timeout: settings.timeout,
@@ -119,7 +119,10 @@ impl Passage {
         }
         let context = head.extensions.get::<Arc<Context>>().cloned();
         let context = context.ok_or_else(|| Error::internal("a route without a door"))?;
-        let body = self.limited(&head.headers, body)?;
+        let body = match head.extensions.remove::<Received>() {
+            Some(Received(body)) => Body::Bytes(body),
+            None => self.limited(&head.headers, body)?,
+        };
         let how = Passing {
             timeout: self.timeout,
             idle: self.idle,

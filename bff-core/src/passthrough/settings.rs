@@ -45,6 +45,12 @@ pub struct RouteSettings {
     pub idle_timeout: Duration,
     /// The largest request body; a larger one is a 413. Default: `edge.body_limit`.
     pub body_limit: Option<ByteSize>,
+    /// Request bodies come as slowly as their clients like, and are passed on from the first byte: for gRPC, and for uploads
+    /// that take hours. Default: no; one of up to 64 KiB is read to its end first, and any other has to come at
+    /// `edge.bodies.min_rate`.
+    pub streaming: bool,
+    /// GET and HEAD may have a body. Default: no; it is a 400.
+    pub body_on_get: bool,
     /// Who may come by. Default `public`.
     pub auth: Auth,
     /// The roles that the subject must have, with `auth = "user"`. Default: none.
@@ -136,6 +142,8 @@ impl Default for RouteSettings {
             timeout: None,
             idle_timeout: Duration::from_secs(30),
             body_limit: None,
+            streaming: false,
+            body_on_get: false,
             auth: Auth::Public,
             roles: Vec::new(),
             scopes: Vec::new(),

@@ -4,20 +4,24 @@
 //! stand in `upstream/` and `edge/`.
 
 mod balance;
+mod bodies;
 mod breaker;
 mod bulkhead;
 mod hedge;
 mod retry;
 mod shadow;
+mod shares;
 mod shed;
 mod variant;
 
 pub use balance::{BalanceSettings, Balancer, EjectSettings, HostState, HostView, Policy, Probe, ProbeSettings, Ride};
+pub use bodies::{Bodies, BodiesView, BodySettings, OpenBody, STREAMING};
 pub use breaker::{Breaker, BreakerSettings, BreakerState, BreakerView, Pass, Refused};
 pub use bulkhead::{Bulkhead, BulkheadSettings, BulkheadView, Full, Limiter, Seat};
 pub use hedge::{HedgeSettings, Latency};
 pub use retry::{Budget, BudgetSettings, BudgetView, RetrySettings};
 pub use shadow::{Report, ShadowSettings, ShadowView};
+pub use shares::{Share, Shares};
 pub use shed::{Criticality, Load, LoadView, ShedSettings};
 pub use variant::{VariantSettings, Variants, check_weights};
 

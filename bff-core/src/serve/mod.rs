@@ -3,23 +3,26 @@
 mod activity;
 mod lingering;
 mod patient;
+mod proxy_protocol;
 mod signals;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use self::activity::{Activity, Leaving};
@@ -27,8 +30,9 @@ use self::lingering::{AT_ONCE, Arriving};
 use self::patient::Patient;
 pub use self::signals::shutdown_signal;
 use crate::bff::App;
-use crate::clock;
-use crate::context::Peer;
+use crate::clock::{self, Instant};
+use crate::context::{Holder, Peer, TrustedProxies};
+use crate::resilience::Shares;
 use crate::settings::{Check, Mistakes};
 
 /// `[server]`: listeners and their limits.
@@ -47,8 +51,12 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// The largest head of a request. Default 32 KiB (hyper answers a larger one with 431).
     pub header_limit: bytesize::ByteSize,
-    /// At most so many connections at once; further ones wait to be accepted. Default 10000.
+    /// At most so many connections at once; further ones wait to be accepted, and where more than three quarters are taken
+    /// nobody gets more than an even share. Default 10000.
     pub max_connections: usize,
+    /// Every connection to `listen` begins with a header of the PROXY protocol, version 2, which says from where it comes; one
+    /// without it, or from elsewhere than `edge.trusted_proxies`, is closed. Default: no.
+    pub proxy_protocol: bool,
     /// After a signal to stop: how long requests are still accepted while `/readyz` already says no, so that balancers
     /// hear of it. Default 0 s; on Kubernetes some seconds.
     #[serde(with = "humantime_serde")]
@@ -67,6 +75,7 @@ impl Default for ServerSettings {
             write_timeout: Duration::from_secs(30),
             header_limit: bytesize::ByteSize::kib(32),
             max_connections: 10_000,
+            proxy_protocol: false,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
         }
@@ -175,9 +184,11 @@ pub async fn serve(
     let stop_management = Arc::new(tokio::sync::Notify::new());
     let stopped = stop_management.clone();
     let own = settings.clone();
-    let (public, management) = (app.public.clone(), app.management.clone());
+    let proxies = app.proxies.clone();
+    let operators = Side { router: app.management.clone(), proxies: TrustedProxies::default(), proxy_protocol: false };
+    let clients = Side { router: app.public.clone(), proxies, proxy_protocol: settings.proxy_protocol };
     let operators = tokio::spawn(async move {
-        accept(listeners.management, management, &own, async move { stopped.notified().await }).await
+        accept(listeners.management, operators, &own, async move { stopped.notified().await }).await
     });
     let drain = async {
         shutdown.await;
@@ -187,7 +198,7 @@ pub async fn serve(
             tokio::time::sleep(settings.drain_delay).await;
         }
     };
-    let (open, room) = accept(listeners.public, public, settings, drain).await;
+    let (open, room) = accept(listeners.public, clients, settings, drain).await;
     let deadline = clock::now() + settings.drain_timeout;
     let background = &app.shared.background;
     background.close();
@@ -207,18 +218,41 @@ pub async fn serve(
     })
 }
 
+/// One of the two listeners: who answers, and what is believed of where a connection comes from.
+struct Side {
+    router: Router,
+    proxies: TrustedProxies,
+    proxy_protocol: bool,
+}
+
+/// What the connections of one listener share.
+struct Crowd {
+    side: Side,
+    builder: auto::Builder<TokioExecutor>,
+    room: Arc<Semaphore>,
+    shares: Arc<Shares>,
+    lingering: Arc<Semaphore>,
+    settings: ServerSettings,
+}
+
 /// Accepts until `stop` ends; gives back the connections that are still open, and the places for further ones. The listener is
 /// closed by then.
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    side: Side,
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> (GracefulShutdown, Arc<Semaphore>) {
     let open = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(settings.max_connections));
-    let builder = builder(settings);
-    let lingering = Arc::new(Semaphore::new(AT_ONCE));
+    let crowd = Arc::new(Crowd {
+        side,
+        builder: builder(settings),
+        room: room.clone(),
+        shares: Arc::default(),
+        lingering: Arc::new(Semaphore::new(AT_ONCE)),
+        settings: settings.clone(),
+    });
     tokio::pin!(stop);
     loop {
         let accepted = async {
@@ -231,10 +265,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let _ = stream.set_nodelay(true);
-                // The place goes with the stream: a tunnel holds it when HTTP is over.
-                let stream = Patient::new(stream, settings.write_timeout, place.ok());
-                tokio::spawn(connection(stream, Peer(peer), &builder, router.clone(), &open, &lingering, settings));
+                tokio::spawn(arrives(crowd.clone(), stream, peer, place.ok(), open.watcher()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give connections time to end instead of spinning.
@@ -244,6 +275,13 @@ async fn accept(
         }
     }
 }
+
+/// So much may be on its way from one client that nobody has read yet (hyper's default is 1 MiB).
+const WINDOW: u32 = 256 * 1024;
+/// So much of one stream may wait for its client (hyper's default is 400 KiB).
+const SEND_BUFFER: usize = 64 * 1024;
+/// Connections are not looked at more often than this.
+const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
 fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -259,54 +297,103 @@ fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(settings.header_timeout)
         .keep_alive_timeout(settings.header_timeout)
         .max_concurrent_streams(256)
+        // Of what a client sends and nobody has read yet, and of what it has not read yet.
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(settings.header_limit.as_u64()).unwrap_or(u32::MAX));
     builder
 }
 
-/// One connection, to its end.
-fn connection(
-    stream: Patient,
-    peer: Peer,
-    builder: &auto::Builder<TokioExecutor>,
-    router: Router,
-    open: &GracefulShutdown,
-    lingering: &Arc<Semaphore>,
-    settings: &ServerSettings,
-) -> impl Future<Output = ()> + use<> {
+/// One connection, from where it comes to its end.
+async fn arrives(
+    crowd: Arc<Crowd>,
+    mut stream: TcpStream,
+    mut peer: SocketAddr,
+    place: Option<OwnedSemaphorePermit>,
+    open: Watcher,
+) {
+    let _ = stream.set_nodelay(true);
+    let Side { proxies, proxy_protocol, .. } = &crowd.side;
+    if *proxy_protocol {
+        if !proxies.has(peer.ip()) {
+            return tracing::debug!(%peer, "closed: the PROXY protocol is only taken from trusted_proxies");
+        }
+        let client = proxy_protocol::client(&mut stream, peer);
+        match tokio::time::timeout(crowd.settings.header_timeout, client).await {
+            Ok(Ok(client)) => peer = client,
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "closed: no header of the PROXY protocol"),
+            Err(_) => return,
+        }
+    }
+    // What a proxy of ours says of its clients is in its requests; the connection is its own.
+    let holder = (!proxies.has(peer.ip())).then(|| Holder::address(peer.ip()));
+    let most = crowd.settings.max_connections;
+    let taken = most.saturating_sub(crowd.room.available_permits());
+    if crowd.shares.are_used_up(holder, taken as u64, most as u64) {
+        return tracing::debug!(%peer, "closed: it has its share of the connections");
+    }
+    // The place goes with the stream: a tunnel holds it when HTTP is over.
+    let place = place.map(|place| (place, crowd.shares.hold(holder, 1)));
+    let stream = Patient::new(stream, crowd.settings.write_timeout, place);
+    connection(&crowd, stream, Peer(peer), open).await;
+}
+
+async fn connection(crowd: &Crowd, stream: Patient, peer: Peer, open: Watcher) {
     let activity = Arc::new(Activity::default());
     let seen = activity.clone();
-    let lingering = lingering.clone();
+    let (router, lingering) = (crowd.side.router.clone(), crowd.lingering.clone());
     let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let busy = seen.begin();
         let (head, body) = request.into_parts();
+        let is_http2 = head.version == Version::HTTP_2;
         let (body, rest) = Arriving::new(body, head.version, &head.headers, &lingering);
         let answer = router.clone().oneshot(http::Request::from_parts(head, body));
         async move {
             let mut answer = answer.await?;
             rest.tell(answer.headers_mut());
-            Ok::<_, Infallible>(answer.map(|body| Leaving { body, _busy: busy }))
+            Ok::<_, Infallible>(answer.map(|body| Leaving::new(body, busy, is_http2)))
         }
     });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = open.watch(connection);
-    let idle = settings.header_timeout;
-    async move {
-        tokio::pin!(connection);
-        // hyper limits the head of an HTTP/1 request. It does not limit telling HTTP/1 from HTTP/2, nor an HTTP/2 connection
-        // on which nothing is asked; this does.
-        let mut requests = Some(0);
-        loop {
-            tokio::select! {
-                // A connection that breaks is the client's business; its requests have their own log lines.
-                _ = &mut connection => return,
-                () = tokio::time::sleep(idle) => {}
+    let connection = crowd.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = pin!(open.watch(connection.into_owned()));
+    let (idle, patience) = (crowd.settings.header_timeout, crowd.settings.write_timeout);
+    let tick = (idle.min(patience) / 2).max(SHORTEST_TICK);
+    let (mut rest, mut stall) = (Since::default(), Since::default());
+    loop {
+        tokio::select! {
+            // A connection that breaks is the client's business; its requests have their own log lines.
+            _ = &mut connection => return,
+            () = tokio::time::sleep(tick) => {}
+        }
+        let now = clock::now();
+        activity.give_up(patience, now);
+        // hyper limits the head of an HTTP/1 request. It does not limit telling HTTP/1 from HTTP/2, nor an HTTP/2 connection on
+        // which nothing is asked, nor one whose client opens no window; this does.
+        if rest.lasts(activity.at_rest(), now) >= idle || stall.lasts(activity.stalled(), now) >= patience {
+            return;
+        }
+    }
+}
+
+/// How long something has been the same.
+struct Since<T>(Option<(T, Instant)>);
+
+impl<T> Default for Since<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Copy + PartialEq> Since<T> {
+    fn lasts(&mut self, value: Option<T>, now: Instant) -> Duration {
+        match (self.0, value) {
+            (Some((before, since)), Some(value)) if before == value => now.saturating_duration_since(since),
+            _ => {
+                self.0 = value.map(|value| (value, now));
+                Duration::ZERO
             }
-            let now = activity.at_rest();
-            if now.is_some() && now == requests {
-                return;
-            }
-            requests = now;
         }
     }
 }

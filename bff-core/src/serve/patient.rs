@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
+use crate::resilience::Share;
+
 /// A stream whose writes fail when the other side has taken nothing for `patience`.
 #[derive(Debug)]
 pub(super) struct Patient {
@@ -18,11 +20,11 @@ pub(super) struct Patient {
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Among the connections that there may be; given back when this is closed, whoever has it by then.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<(OwnedSemaphorePermit, Share)>,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(stream: TcpStream, patience: Duration, place: Option<(OwnedSemaphorePermit, Share)>) -> Self {
         Self { stream, patience, stalled: None, _place: place }
     }
 

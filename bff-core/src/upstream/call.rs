@@ -14,7 +14,7 @@ use super::target::Target;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Overrides};
 use crate::clock::Instant;
-use crate::context::{CallOutcome, Scope, TraceContext};
+use crate::context::{CallOutcome, Holder, Scope, TraceContext};
 use crate::error::{Error, Evidence, Kind, Result};
 use crate::fetched::Staleness;
 use crate::resilience::End;
@@ -34,6 +34,8 @@ pub struct Call {
     pub(super) required: bool,
     /// The part it was first made for, as a label.
     pub part: Option<Cow<'static, str>>,
+    /// In whose account the seat goes that it takes; nobody's for a refresh.
+    pub(super) holder: Option<Holder>,
     /// The trace it belongs to.
     pub trace: TraceContext,
     /// What other systems say of that trace.

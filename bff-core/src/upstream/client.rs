@@ -261,6 +261,7 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         required: scope.as_ref().is_none_or(|scope| scope.need.is_required()),
         scope: scope.clone(),
         part,
+        holder: scope.as_ref().and_then(|scope| scope.context.holder()),
         trace,
         trace_state,
         patience: None,

@@ -9,8 +9,8 @@
 //!   connection, one that broke before the head, an attempt that took too long) a safe request without a body is tried again.
 //! - Time limits end with the head of the answer; from then on only silence is limited (`idle`). While the client
 //!   sends a body, the time it takes for that is its own.
-//! - The place in the bulkhead is given back with the head: a client that reads slowly must not keep others from the
-//!   upstream. A client that *sends* slowly does hold one; that is bounded by `idle` for each piece.
+//! - The seat in the bulkhead is given back with the head: a client that reads slowly must not keep others from the
+//!   upstream. Nor must one that *sends* slowly: while a body streams up, its call has no seat.
 //! - A client that leaves ends what was passed on for it, an unsafe request too: its body comes from the client, so it
 //!   cannot run to its end without it. (The writes of typed clients do.)
 //! - It is not mirrored to a shadow.
@@ -187,6 +187,7 @@ impl Client {
             required: true,
             scope: None,
             part: None,
+            holder: how.context.holder(),
             trace: how.context.trace,
             trace_state: how.context.trace_state.clone(),
             patience: None,

@@ -41,6 +41,11 @@ impl Upload {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Ends when all of it is through, or the rest will never be.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
+
     /// Ends when the upstream has let a client wait for too long: `limit` after the whole body, or, before that, without
     /// taking any of it for the idle time (or up to twice that: it is looked at once in each).
     pub(super) async fn too_long(&self, limit: Duration) {

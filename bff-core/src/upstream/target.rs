@@ -50,7 +50,7 @@ impl Target {
             hosts: Hosts::new(name, settings, urls, weights, network)?,
             balancer: Balancer::new(&settings.balance),
             breaker: settings.breaker.enabled.then(|| Breaker::new(&shown, &settings.breaker, slow_after)),
-            bulkhead: settings.bulkhead.enabled.then(|| Bulkhead::new(&settings.bulkhead)),
+            bulkhead: settings.bulkhead.enabled.then(|| Bulkhead::new(&settings.bulkhead, settings.attempt_timeout)),
             budget: Budget::new(&settings.retry.budget),
             latency: settings.hedge.enabled.then(Latency::new),
             retries: AtomicU64::new(0),

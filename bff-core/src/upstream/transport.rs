@@ -28,6 +28,11 @@ use crate::body::{Body, BodyError};
 use crate::error::{Error, Evidence, Kind, Result};
 use crate::framing;
 
+/// So much is read ahead of an answer whose reader is slow (hyper's default is 400 KiB); also the largest head of one.
+const BUFFER: usize = 64 * 1024;
+/// The same for a stream of HTTP/2 (hyper's default is 2 MiB).
+const WINDOW: u32 = 128 * 1024;
+
 /// The network itself.
 ///
 /// Everything reqwest would do on its own is switched off: redirects, proxies of the environment, `Referer`,
@@ -97,6 +102,7 @@ fn client(at: &Location, settings: &UpstreamSettings, upgrading: bool) -> Result
         .http2_keep_alive_interval(Duration::from_secs(5))
         .http2_keep_alive_timeout(Duration::from_secs(2))
         .http2_keep_alive_while_idle(true)
+        .http2_initial_stream_window_size(WINDOW)
         // Shorter than what servers allow, so that a connection is not used in the moment in which they close it.
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
@@ -139,6 +145,9 @@ fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
         .http2_keep_alive_interval(Duration::from_secs(5))
         .http2_keep_alive_timeout(Duration::from_secs(2))
         .http2_keep_alive_while_idle(true)
+        // What a client does not read is not read here either, beyond these.
+        .http1_max_buf_size(BUFFER)
+        .http2_initial_stream_window_size(WINDOW)
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
         // What was never written, on a connection that closed meanwhile, goes by another one, a body that streams too.

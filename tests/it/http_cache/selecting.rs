@@ -243,7 +243,7 @@ async fn a_version_for_some_is_not_handed_to_others() {
 }
 
 async fn behind_proxy(origin: &Origin) -> Route {
-    Route::with(origin, |settings| settings.edge.behind_proxy = true).await
+    Route::with(origin, |settings| settings.edge.trusted_proxies = vec!["127.0.0.1".to_owned()]).await
 }
 
 #[tokio::test]

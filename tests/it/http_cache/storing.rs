@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bff_core::passthrough::RouteSettings;
+
 use super::origin::{Origin, cc, date, step};
 use super::route::{Route, expect_kept};
 
@@ -66,7 +68,9 @@ async fn rfc9111_3_only_get_is_kept() {
 
 #[tokio::test]
 async fn rfc9111_3_a_get_with_a_body_is_not_kept() {
-    let route = Route::of([cc("max-age=60")]).await;
+    let origin = Origin::new([cc("max-age=60")]).await;
+    let asks_for_it = |route: &mut RouteSettings| route.body_on_get = true;
+    let route = Route::with(&origin, |settings| settings.routes.values_mut().for_each(asks_for_it)).await;
     route.get("/").body("a question").await.expect_from_origin(1);
     route.get("/").await.expect_from_origin(2);
     route.get("/").body("another").await.expect_from_origin(3);

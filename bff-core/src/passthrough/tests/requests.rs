@@ -78,9 +78,11 @@ async fn where_a_request_comes_from() {
         ("via", "1.0 edge"),
         ("host", "here.test:81"),
     ];
-    let ask = async |behind_proxy: bool, peer: Option<&str>| {
-        let world =
-            World::changed(PLAIN, Reply::json(&json!(1)), |settings| settings.edge.behind_proxy = behind_proxy).await;
+    let ask = async |proxies: &[&str], peer: Option<&str>| {
+        let world = World::changed(PLAIN, Reply::json(&json!(1)), |settings| {
+            settings.edge.trusted_proxies = proxies.iter().map(ToString::to_string).collect();
+        })
+        .await;
         let request = with("/v1", &client);
         let request = match peer {
             Some(peer) => request.extension(Peer(peer.parse::<SocketAddr>().unwrap())),
@@ -94,17 +96,17 @@ async fn where_a_request_comes_from() {
     let via = "1.0 edge, 1.1 bff-coast";
     let own = "proto=http;host=\"here.test:81\"";
     assert_eq!(
-        ask(false, Some("192.0.2.1:5")).await,
+        ask(&[], Some("192.0.2.1:5")).await,
         ["192.0.2.1", "http", "here.test:81", &format!("for=192.0.2.1;{own}"), via]
     );
     assert_eq!(
-        ask(true, Some("[::ffff:192.0.2.1]:5")).await,
+        ask(&["192.0.2.0/24"], Some("[::ffff:192.0.2.1]:5")).await,
         ["9.9.9.9, 192.0.2.1", "https", "shown.test", &format!("for=9.9.9.9;proto=https, for=192.0.2.1;{own}"), via]
     );
-    assert_eq!(ask(false, Some("255.100.10.9:5")).await[0], "255.100.10.9");
-    assert_eq!(ask(false, Some("[2001:db8::1]:5")).await[0], "2001:db8::1");
-    assert_eq!(ask(false, Some("[2001:db8::1]:5")).await[3], format!("for=\"[2001:db8::1]\";{own}"));
-    assert_eq!(ask(false, None).await, ["", "http", "here.test:81", &format!("for=unknown;{own}"), via]);
+    assert_eq!(ask(&[], Some("255.100.10.9:5")).await[0], "255.100.10.9");
+    assert_eq!(ask(&[], Some("[2001:db8::1]:5")).await[0], "2001:db8::1");
+    assert_eq!(ask(&[], Some("[2001:db8::1]:5")).await[3], format!("for=\"[2001:db8::1]\";{own}"));
+    assert_eq!(ask(&[], None).await, ["", "http", "here.test:81", &format!("for=unknown;{own}"), via]);
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn the_host_is_the_upstreams_or_the_clients() {
     let context = Context::new(None, TraceContext::begin(), Arc::default(), Wishes::default(), HeaderMap::new());
     let up = |toml: &str, head: &Parts, upgrade: bool| {
         let settings = route(&format!("path = '/'\nupstream = 'u'\n{toml}"));
-        Headers::new("coast", &settings, &UpstreamSettings::default(), false, false).up(
+        Headers::new("coast", &settings, &UpstreamSettings::default(), false).up(
             &mut head.clone(),
             &context,
             None,

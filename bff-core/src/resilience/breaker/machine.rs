@@ -26,9 +26,6 @@ const OUTAGE: Duration = Duration::from_secs(1);
 /// anything, and it may be back at any moment.
 const REFUSED_SHARE: u32 = 20;
 
-/// From so many times `min_calls` in the window on, traffic is high.
-const CROWD: u32 = 10;
-
 /// So many questions with answers that could not be read are remembered.
 const QUESTIONS: usize = 16;
 
@@ -36,7 +33,7 @@ const QUESTIONS: usize = 16;
 enum State {
     Closed,
     Open { until: Instant },
-    HalfOpen { under_way: u32, good: u32 },
+    HalfOpen { under_way: u32, good: u32, bad: u32 },
 }
 
 /// What a call carries from its beginning to its end.
@@ -118,7 +115,7 @@ impl Machine {
             return Err(wait);
         }
         if let State::Open { .. } = self.state {
-            self.enter(State::HalfOpen { under_way: 0, good: 0 });
+            self.enter(State::HalfOpen { under_way: 0, good: 0, bad: 0 });
         }
         if let State::HalfOpen { under_way, .. } = &mut self.state {
             *under_way += 1;
@@ -161,26 +158,26 @@ impl Machine {
                     self.open(end, retry_after, now, random);
                 }
             }
-            State::HalfOpen { under_way, good } => {
+            State::HalfOpen { under_way, good, bad } => {
                 *under_way = under_way.saturating_sub(1);
                 match end {
-                    End::Nothing | End::Unreadable(_) => {}
-                    End::Refused => self.open(end, retry_after, now, random),
-                    End::Bad => {
-                        self.level = self.level.saturating_add(1);
-                        self.open(end, retry_after, now, random);
-                    }
-                    End::Good | End::Overloaded => {
-                        *good += 1;
-                        if *good >= self.settings.probes {
-                            self.window.clear();
-                            (self.in_a_row, self.refused_in_a_row, self.run_since) = (0, 0, None);
-                            self.last_good = Some(now);
-                            // Not kept in mind: of what flaps half of the probes fail, and it would end up open for good.
-                            self.level = 0;
-                            self.enter(State::Closed);
-                        }
-                    }
+                    End::Nothing | End::Unreadable(_) => return,
+                    End::Refused => return self.open(end, retry_after, now, random),
+                    End::Bad => *bad += 1,
+                    End::Good | End::Overloaded => *good += 1,
+                }
+                let (good, bad, BreakerSettings { probes, failure_rate, .. }) = (*good, *bad, &self.settings);
+                // What is tolerated while it is closed is tolerated here. A slow one is not: it costs a caller all its time.
+                if end == End::Bad && (is_slow || f64::from(bad) / f64::from(*probes) >= *failure_rate) {
+                    self.level = self.level.saturating_add(1);
+                    self.open(end, retry_after, now, random);
+                } else if good + bad >= *probes {
+                    self.window.clear();
+                    (self.in_a_row, self.refused_in_a_row, self.run_since) = (0, 0, None);
+                    self.last_good = Some(now);
+                    // Not kept in mind: of what flaps half of the probes fail, and it would end up open for good.
+                    self.level = 0;
+                    self.enter(State::Closed);
                 }
             }
             // Nothing is let in while it is open, so no ticket is of this epoch.
@@ -223,9 +220,8 @@ impl Machine {
         // At low traffic a row is all there is, for a rate says nothing there. At high traffic a row alone is not enough: with
         // 30 % of errors at random, five in a row happen every few seconds at 100 calls/s, and seven calls in ten are good.
         let is_quiet = calls < min_calls
-            // Nothing good came for as long as a slow call waited. At high traffic that may be a queue, which the bulkhead is
-            // given the time to shorten.
-            || is_slow && calls < min_calls.saturating_mul(CROWD) && self.last_good.is_none_or(|good| good < since)
+            // Nothing good came for as long as a slow call waited.
+            || is_slow && self.last_good.is_none_or(|good| good < since)
             || now.saturating_duration_since(run_since) >= OUTAGE
             || self.refused_in_a_row >= min_calls;
         // Divided, not multiplied: in floats 55 of 100 are 0.55, but 100 × 0.55 is above 55.

@@ -41,7 +41,7 @@ pub struct BreakerSettings {
     /// Which share of the window's calls must be bad, above 0 and at most 1. Default 0.5 (Hystrix, resilience4j).
     pub failure_rate: f64,
     /// How many bad calls in a row open it: at once while the window holds fewer than `min_calls`; else when nothing good
-    /// came for a second, or, below ten times `min_calls`, for as long as a slow call among them waited. Default 5 (Envoy's `consecutive_5xx`).
+    /// came for a second, or for as long as a slow call among them waited. Default 5 (Envoy's `consecutive_5xx`).
     pub in_a_row: u32,
     /// From when on a call is slow, which is as bad as a failure. Default: the attempt timeout.
     #[serde(with = "humantime_serde")]
@@ -55,8 +55,8 @@ pub struct BreakerSettings {
     /// the 300 s of Envoy and Finagle are meant for one host of many, this is the whole upstream.
     #[serde(with = "humantime_serde")]
     pub open_at_most: Duration,
-    /// How many calls try at once whether the upstream is back, and how many of them must succeed. Default 3:
-    /// the 1 of Hystrix believes one lucky call, the 10 of resilience4j are a load for one that is coming up.
+    /// How many calls try at once whether the upstream is back. It opens again if one of them is slow, or if the share that
+    /// fails is `failure_rate`, as in resilience4j. Default 3: the 1 of Hystrix believes one lucky call, the 10 of resilience4j are a load for one that is coming up.
     pub probes: u32,
 }
 

@@ -223,7 +223,7 @@ fn it_is_open_for_longer_each_time_a_probe_fails() {
         let refused = bench.breaker.admit(bench.now).unwrap_err();
         assert_eq!(Some(refused.retry_after.as_secs_f64()), bench.view().retry_after_seconds);
         check_time(bench.wait(), seconds);
-        bench.calls(2, End::Good).calls(1, End::Bad);
+        bench.calls(1, End::Good).calls(2, End::Bad);
     }
 }
 
@@ -232,7 +232,7 @@ fn the_open_time_is_short_again_once_it_was_closed() {
     let mut bench = plain();
     bench.calls(5, End::Bad);
     check_time(bench.wait(), 1.0);
-    check_time(bench.calls(1, End::Bad).wait(), 1.5);
+    check_time(bench.calls(2, End::Bad).wait(), 1.5);
     assert_eq!(bench.calls(3, End::Good).state(), BreakerState::Closed);
     check_time(bench.calls(5, End::Bad).wait(), 1.0);
 }
@@ -243,7 +243,7 @@ fn it_is_never_open_for_longer_than_it_may() {
     bench.calls(5, End::Bad);
     for _ in 0..200 {
         assert!(bench.wait() <= Duration::from_secs(73));
-        bench.calls(1, End::Bad);
+        bench.calls(2, End::Bad);
     }
     check_time(bench.wait(), 60.0);
 }
@@ -281,6 +281,20 @@ fn a_few_probes_decide() {
     probes.pop().unwrap().end(End::Good, None, at);
     assert_eq!(bench.state(), BreakerState::Closed);
     assert_eq!((bench.view().calls, bench.view().in_a_row), (0, 0));
+}
+
+#[test]
+fn a_probe_may_fail_as_calls_may_but_not_take_long() {
+    for (second, expected) in [(End::Good, BreakerState::Closed), (End::Bad, BreakerState::Open)] {
+        let mut bench = plain();
+        bench.calls(5, End::Bad).wait();
+        assert_eq!(bench.calls(1, End::Bad).state(), BreakerState::HalfOpen, "one of three is no outage");
+        let rest = if second == End::Good { 2 } else { 1 };
+        assert_eq!(bench.calls(rest, second).state(), expected);
+    }
+    let mut bench = plain();
+    bench.calls(5, End::Bad).wait();
+    assert_eq!(bench.call(SLOW, End::Bad).state(), BreakerState::Open, "it costs a caller all its time");
 }
 
 #[test]

@@ -41,8 +41,8 @@ const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(4);
 /// Or until good answers per second are fewer by this factor than when it was found out.
 const MOVED: f64 = 2.0;
-/// More at once than so many times what it was last well with are a crowd, which a queue may be made of.
-const CROWD: f64 = 4.0;
+/// Answers that take this share of the time that they may take will soon take more than that.
+const NEARLY_LATE: f64 = 0.5;
 
 /// The limit on what is under way to one upstream; learns from every call that ends.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct Limiter {
     floor: f64,
     cap: f64,
     limit: f64,
+    /// Seconds that an answer may take.
+    timeout: f64,
     /// Mean seconds of an answer while the upstream is well; `None` before anything is known.
     normal: Option<f64>,
     /// What was under way when it was last well.
@@ -91,9 +93,10 @@ impl Rest {
 }
 
 impl Limiter {
-    /// A limiter at `initial`. Settings that contradict one another are bent, the floor first.
+    /// A limiter at `initial`, for calls that may take `timeout`. Settings that contradict one another are bent, the floor
+    /// first.
     #[must_use]
-    pub fn new(settings: &BulkheadSettings) -> Self {
+    pub fn new(settings: &BulkheadSettings, timeout: Duration) -> Self {
         let floor = settings.floor.clamp(1, MOST_SEATS);
         let cap = settings.cap.clamp(floor, MOST_SEATS);
         let limit = settings.initial.clamp(floor, cap);
@@ -101,6 +104,7 @@ impl Limiter {
             floor: floor as f64,
             cap: cap as f64,
             limit: limit as f64,
+            timeout: timeout.as_secs_f64(),
             normal: None,
             well: floor as f64,
             round: None,
@@ -160,7 +164,8 @@ impl Limiter {
         let is_full = seen.in_flight >= FULL * self.limit;
         let is_slow = self.room(seen) < 1.0;
         let is_piling_up = seen.in_flight > 2.0 * self.well;
-        if seen.is_failing || is_slow && (is_full || seen.in_flight > CROWD * self.well) {
+        let is_nearly_late = seen.mean.is_some_and(|mean| mean >= NEARLY_LATE * self.timeout);
+        if seen.is_failing || is_slow && (is_full || is_nearly_late) {
             let may_help = is_full || is_piling_up;
             if std::mem::replace(&mut self.troubled, true)
                 && may_help
@@ -195,13 +200,16 @@ impl Limiter {
             is_faster || seen.goodput >= KEPT * before.goodput
         };
         if passes {
+            // Fewer made an end of the failures. How many that need not be so few is found from here.
+            self.upwards |= !was_up && before.is_failing && !seen.is_failing;
             return true;
         }
-        if !was_up && seen.is_failing && !is_second_look {
+        if !was_up && !is_second_look {
             self.trial = Some(Trial { is_second_look: true, ..trial });
             return false;
         }
-        self.set(from);
+        // With fewer it failed as well: that they were too few is not what was seen.
+        self.set(if was_up || !seen.is_failing { from } else { from.min(self.limit / DOWN) });
         if self.resting.is_some_and(|rest| now > rest.until + LONGEST_REST) {
             self.rest = REST;
         }
@@ -218,7 +226,7 @@ impl Limiter {
     fn try_other(&mut self, seen: Seen) {
         // A limit from better days is no place to go back to.
         let from = self.limit.min((2.0 * seen.in_flight).max(self.floor));
-        if self.upwards && seen.is_failing {
+        if self.upwards {
             self.set(from * UP);
         } else {
             // Straight to twice what it was well with; from there by halves.

@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use limiter::Limiter;
@@ -21,7 +21,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::clock::Instant;
-use crate::resilience::End;
+use crate::context::Holder;
+use crate::resilience::{End, Share, Shares};
 use crate::settings::{Check, Mistakes};
 
 /// What stands for no bound; a semaphore holds more, and a limit is exact in an `f64` far beyond it.
@@ -85,6 +86,8 @@ pub struct Bulkhead {
     seats: Semaphore,
     waiting: AtomicUsize,
     refused: AtomicU64,
+    /// Who has seats.
+    shares: Arc<Shares>,
     books: Mutex<Books>,
 }
 
@@ -121,36 +124,56 @@ impl fmt::Display for Full {
 impl std::error::Error for Full {}
 
 impl Bulkhead {
-    /// A bulkhead with `initial` free seats.
+    /// A bulkhead with `initial` free seats, for calls that may take `timeout`.
     #[must_use]
-    pub fn new(settings: &BulkheadSettings) -> Self {
-        let limiter = Limiter::new(settings);
+    pub fn new(settings: &BulkheadSettings, timeout: Duration) -> Self {
+        let limiter = Limiter::new(settings, timeout);
         Self {
             wait: settings.wait,
             queue: settings.queue,
             seats: Semaphore::new(limiter.limit()),
             waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            shares: Arc::default(),
             books: Mutex::new(Books { limiter, debt: 0 }),
         }
     }
 
-    /// Takes a seat, waits shortly for one, or is refused. A caller that leaves while it waits loses nothing.
+    /// Takes a seat for `holder`, waits shortly for one, or is refused. A caller that leaves while it waits loses nothing.
     ///
     /// # Errors
-    /// [`Full`] when no seat came free in `wait`, or at once when `queue` others wait already.
-    pub async fn enter(&self) -> Result<Seat<'_>, Full> {
-        if let Ok(permit) = self.seats.try_acquire() {
-            return Ok(self.seat(permit));
-        }
-        let seat = self.stand_in_line().await;
+    /// [`Full`] when no seat came free in `wait`; at once when `queue` others wait already, or when seats are scarce and
+    /// `holder` has its share of them.
+    pub async fn enter(&self, holder: Option<Holder>) -> Result<Seat<'_>, Full> {
+        let seat = if self.is_greedy(holder) {
+            None
+        } else {
+            match self.seats.try_acquire() {
+                Ok(permit) => return Ok(self.seat(permit, holder)),
+                Err(_) => self.stand_in_line(holder).await,
+            }
+        };
         if seat.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         seat.ok_or(Full)
     }
 
-    async fn stand_in_line(&self) -> Option<Seat<'_>> {
+    /// Takes a seat as soon as one is free, for a call that is already under way. To be dropped when the call ends.
+    pub async fn enter_late(&self, holder: Option<Holder>) -> Option<Seat<'_>> {
+        let permit = self.seats.acquire().await.ok()?;
+        Some(self.seat(permit, holder))
+    }
+
+    fn is_greedy(&self, holder: Option<Holder>) -> bool {
+        let (taken, bound) = {
+            let books = self.lock();
+            (self.in_flight(&books) as u64, books.limiter.limit() as u64)
+        };
+        self.shares.are_used_up(holder, taken, bound)
+    }
+
+    async fn stand_in_line(&self, holder: Option<Holder>) -> Option<Seat<'_>> {
         if self.wait.is_zero() {
             return None;
         }
@@ -158,11 +181,11 @@ impl Bulkhead {
         self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         let _place = Place(self);
         let permit = timeout(self.wait, self.seats.acquire()).await.ok()?.ok()?;
-        Some(self.seat(permit))
+        Some(self.seat(permit, holder))
     }
 
-    fn seat<'a>(&'a self, permit: SemaphorePermit<'a>) -> Seat<'a> {
-        Seat { bulkhead: self, permit: Some(permit) }
+    fn seat<'a>(&'a self, permit: SemaphorePermit<'a>, holder: Option<Holder>) -> Seat<'a> {
+        Seat { bulkhead: self, permit: Some(permit), _share: self.shares.hold(holder, 1) }
     }
 
     /// Whether half of the seats or more are taken: what can wait (a refresh in the background) then stays outside.
@@ -254,6 +277,7 @@ impl Drop for Place<'_> {
 pub struct Seat<'a> {
     bulkhead: &'a Bulkhead,
     permit: Option<SemaphorePermit<'a>>,
+    _share: Share,
 }
 
 impl fmt::Debug for Seat<'_> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use super::pace::{FLOOR, INITIAL, Pace, Seen};
 use super::{Criticality, ShedSettings};
 use crate::clock::Instant;
+use crate::context::Holder;
 use crate::lateness::Pulse;
+use crate::resilience::{Share, Shares};
 
 /// The places of one server.
 #[derive(Debug)]
@@ -26,19 +28,25 @@ pub struct Load {
     was_full: AtomicBool,
     refused: AtomicU64,
     finished: AtomicU64,
+    /// Who has places, and who waits for them.
+    shares: Arc<Shares>,
     line: Mutex<Line>,
     pace: Mutex<Pace>,
 }
 
-/// Who waits, the most critical first, then in the order in which they came.
+/// Who waits: first those who hold less than their share of the places, then the others; among each the most critical first,
+/// then in the order in which they came.
 // bound: `waiting` of the settings, and as many again that have left
 #[derive(Debug, Default)]
-struct Line([VecDeque<oneshot::Sender<()>>; 3]);
+struct Line([[VecDeque<oneshot::Sender<()>>; 3]; 2]);
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the place back"]
-pub struct Place<'a>(&'a Load);
+pub struct Place<'a> {
+    load: &'a Load,
+    _share: Share,
+}
 
 /// How full a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -67,43 +75,48 @@ impl Load {
             was_full: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             finished: AtomicU64::new(0),
+            shares: Arc::default(),
             line: Mutex::default(),
             pace: Mutex::default(),
         }
     }
 
-    /// A place for a request that is so critical, at once or before `until`; `None` where it has to be refused. Whoever
-    /// leaves while waiting loses nothing for others.
-    pub async fn enter(&self, criticality: Criticality, until: Instant) -> Option<Place<'_>> {
+    /// A place for a request of `holder` that is so critical, at once or before `until`; `None` where it has to be refused.
+    /// Whoever leaves while waiting loses nothing for others.
+    pub async fn enter(&self, criticality: Criticality, holder: Option<Holder>, until: Instant) -> Option<Place<'_>> {
         if self.waiting.load(SeqCst) == 0 && self.take(criticality) {
-            return Some(Place(self));
+            return Some(Place { load: self, _share: self.shares.hold(holder, 1) });
         }
         self.was_full.store(true, Relaxed);
-        let place = self.wait(criticality, until).await;
+        let place = self.wait(criticality, holder, until).await;
         if place.is_none() {
             self.refused.fetch_add(1, Relaxed);
         }
         place
     }
 
-    async fn wait(&self, criticality: Criticality, until: Instant) -> Option<Place<'_>> {
-        let turn = {
+    async fn wait(&self, criticality: Criticality, holder: Option<Holder>, until: Instant) -> Option<Place<'_>> {
+        let taken = self.taken.load(Relaxed) as u64;
+        let is_greedy = self.shares.are_used_up(holder, taken, self.limit.load(Relaxed) as u64);
+        let (share, turn) = {
             let mut line = self.lock();
-            if self.waiting.load(SeqCst) >= self.settings.waiting {
+            let (waiting, most) = (self.waiting.load(SeqCst), self.settings.waiting);
+            if waiting >= most || is_greedy && self.shares.are_used_up(holder, waiting as u64, most as u64) {
                 return None;
             }
             let (called, turn) = oneshot::channel();
-            line.0[criticality as usize].push_back(called);
+            line.0[usize::from(is_greedy)][criticality as usize].push_back(called);
             self.waiting.fetch_add(1, SeqCst);
+            let share = self.shares.hold(holder, 1);
             self.call(&mut line);
-            turn
+            (share, turn)
         };
         let mut waiter = Waiter { load: self, turn, is_done: false };
         let called = tokio::time::timeout_at(until, &mut waiter.turn).await;
         // A call that came at the same time as the end of the wait is a call.
         let is_called = matches!(called, Ok(Ok(()))) || waiter.turn.try_recv().is_ok();
         waiter.is_done = is_called;
-        is_called.then(|| Place(self))
+        is_called.then(|| Place { load: self, _share: share })
     }
 
     fn take(&self, criticality: Criticality) -> bool {
@@ -130,16 +143,16 @@ impl Load {
     /// Calls those who wait, as long as there are places for them.
     fn call(&self, line: &mut Line) {
         let classes = [Criticality::Critical, Criticality::Normal, Criticality::Sheddable];
-        for (class, waiters) in classes.into_iter().zip(&mut line.0) {
+        for (class, waiters) in line.0.iter_mut().flat_map(|group| classes.into_iter().zip(group)) {
             while let Some(called) = waiters.pop_front() {
                 // Left already.
                 if called.is_closed() {
                     continue;
                 }
                 if !self.take(class) {
-                    // Whoever is less critical finds no place either.
+                    // Whoever is more critical may still find a place.
                     waiters.push_front(called);
-                    return;
+                    break;
                 }
                 self.waiting.fetch_sub(1, SeqCst);
                 // Nobody leaves while the line is locked.
@@ -203,7 +216,7 @@ impl Load {
     /// Those who wait, and those who have left and are still in the line.
     #[cfg(test)]
     pub(super) fn in_line(&self) -> usize {
-        self.lock().0.iter().map(VecDeque::len).sum()
+        self.lock().0.iter().flatten().map(VecDeque::len).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -213,7 +226,7 @@ impl Load {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        self.load.leave();
     }
 }
 
@@ -240,9 +253,9 @@ impl Drop for Waiter<'_> {
         }
         self.load.waiting.fetch_sub(1, SeqCst);
         // Those who have left are taken out when they are as many as those who wait.
-        let length: usize = line.0.iter().map(VecDeque::len).sum();
+        let length: usize = line.0.iter().flatten().map(VecDeque::len).sum();
         if length > 2 * self.load.waiting.load(SeqCst) + FLOOR {
-            line.0.iter_mut().for_each(|class| class.retain(|called| !called.is_closed()));
+            line.0.iter_mut().flatten().for_each(|class| class.retain(|called| !called.is_closed()));
         }
     }
 }

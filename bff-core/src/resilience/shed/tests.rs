@@ -12,6 +12,7 @@ use super::load::Place;
 use super::pace::{FLOOR, INITIAL, Pace, Seen};
 use super::*;
 use crate::clock::{self, Instant, Millis};
+use crate::context::Holder;
 use crate::lateness::Pulse;
 
 type Entering<'a> = Pin<Box<dyn Future<Output = Option<Place<'a>>> + 'a>>;
@@ -27,7 +28,7 @@ fn pulse(late: Duration) -> Pulse {
 
 /// A place that is free now.
 fn at_once(load: &Load, criticality: Criticality) -> Option<Place<'_>> {
-    load.enter(criticality, clock::now()).now_or_never().flatten()
+    load.enter(criticality, None, clock::now()).now_or_never().flatten()
 }
 
 fn poll<'a>(entering: &mut Entering<'a>) -> Poll<Option<Place<'a>>> {
@@ -51,13 +52,33 @@ async fn the_least_critical_wait_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_has_a_share_already_lets_others_go_first() {
+    let load = Load::new(&ShedSettings { in_flight: 4, waiting: 8, normal_share: 1.0, ..ShedSettings::default() });
+    let [greedy, modest] = [1, 2].map(|number| Some(Holder::address([192, 0, 2, number].into())));
+    let until = clock::now() + 100.ms();
+    let enter = |holder| -> Entering<'_> { Box::pin(load.enter(Normal, holder, until)) };
+    let mut places: Vec<_> = (0..4).map(|_| enter(greedy).now_or_never().flatten().unwrap()).collect();
+    let mut waiting: Vec<Entering<'_>> = (0..7).map(|_| enter(greedy)).collect();
+    assert!(waiting.iter_mut().all(|entering| poll(entering).is_pending()));
+    let mut other = enter(modest);
+    assert!(poll(&mut other).is_pending());
+    waiting.truncate(6);
+    assert!(matches!(poll(&mut enter(greedy)), Poll::Ready(None)), "the line is nearly full, and mostly of this one");
+    places.pop();
+    assert!(matches!(poll(&mut other), Poll::Ready(Some(_))), "came last, and holds nothing");
+    drop(places);
+    let called = waiting.iter_mut().filter_map(|entering| entering.now_or_never().flatten());
+    assert_eq!(called.count(), 6, "then it is their turn");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_goes_to_the_most_critical_and_then_to_the_first() {
     let load = Load::new(&ShedSettings { in_flight: 1, ..ShedSettings::default() });
     let held = at_once(&load, Normal).unwrap();
     let until = clock::now() + 100.ms();
     let mut waiting: Vec<Entering<'_>> = Vec::new();
     for criticality in [Sheddable, Normal, Normal, Critical] {
-        let mut entering: Entering<'_> = Box::pin(load.enter(criticality, until));
+        let mut entering: Entering<'_> = Box::pin(load.enter(criticality, None, until));
         assert!(poll(&mut entering).is_pending());
         waiting.push(entering);
     }
@@ -84,7 +105,7 @@ async fn waiting_ends_with_its_share_of_the_budget() {
     let _held = at_once(&load, Normal).unwrap();
     let started = clock::now();
     let until = load.patience(started, started + 800.ms());
-    assert!(load.enter(Normal, until).await.is_none());
+    assert!(load.enter(Normal, None, until).await.is_none());
     assert_eq!(clock::now() - started, 400.ms());
     assert_eq!((load.view().waiting, load.view().refused), (0, 1));
 }
@@ -96,11 +117,11 @@ async fn those_beyond_the_line_are_refused_at_once() {
     let until = clock::now() + 100.ms();
     let mut waiting: Vec<Entering<'_>> = vec![];
     for _ in 0..2 {
-        let mut entering: Entering<'_> = Box::pin(load.enter(Normal, until));
+        let mut entering: Entering<'_> = Box::pin(load.enter(Normal, None, until));
         assert!(poll(&mut entering).is_pending());
         waiting.push(entering);
     }
-    assert!(matches!(load.enter(Normal, until).now_or_never(), Some(None)));
+    assert!(matches!(load.enter(Normal, None, until).now_or_never(), Some(None)));
 }
 
 /// A server with more requests than places, or not; says how many places it has in the end.
@@ -206,7 +227,7 @@ async fn whoever_waits_is_called_when_the_limit_grows() {
     let held: Vec<_> = std::iter::from_fn(|| at_once(&load, Critical)).collect();
     assert_eq!(held.len(), INITIAL);
     let now = clock::now();
-    let mut entering: Entering<'_> = Box::pin(load.enter(Critical, now + Duration::from_secs(1)));
+    let mut entering: Entering<'_> = Box::pin(load.enter(Critical, None, now + Duration::from_secs(1)));
     assert!(poll(&mut entering).is_pending());
     for tick in 0..10 {
         load.adapt(Pulse { late: Duration::ZERO, busy: 0.1 }, now + (10 * tick).ms());
@@ -246,7 +267,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Enter(class) => {
-                    waiting.push(Box::pin(load.enter([Critical, Normal, Sheddable][class as usize], until)));
+                    waiting.push(Box::pin(load.enter([Critical, Normal, Sheddable][class as usize], None, until)));
                 }
                 Step::Leave(at) if at < held.len() => drop(held.swap_remove(at)),
                 Step::GoAway(at) if at < waiting.len() => drop(waiting.swap_remove(at)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::TIMEOUT;
 use crate::clock::{self, Instant, Millis};
 use crate::resilience::End;
 use crate::resilience::bulkhead::{BulkheadSettings, Limiter};
@@ -18,7 +19,7 @@ struct Line {
 impl Line {
     fn new() -> Self {
         let settings = BulkheadSettings { floor: 10, initial: 100, ..BulkheadSettings::default() };
-        let mut line = Self { limiter: Limiter::new(&settings), now: clock::now() };
+        let mut line = Self { limiter: Limiter::new(&settings, TIMEOUT), now: clock::now() };
         // The normal is 10 ms, and little is under way. A round is 10 calls, the very first one of 11.
         line.ends(301, End::Good, 10, 5);
         assert_eq!(line.limiter.limit(), 100);
@@ -46,7 +47,7 @@ proptest! {
         phases in prop::collection::vec((end(), 0u64..2_000_000, 0usize..3000, 0u64..100_000, 1usize..200), 1..60),
     ) {
         let settings = BulkheadSettings { floor, cap, initial, ..BulkheadSettings::default() };
-        let mut limiter = Limiter::new(&settings);
+        let mut limiter = Limiter::new(&settings, TIMEOUT);
         let (floor, cap) = (floor.max(1), cap.max(floor.max(1)));
         let mut now = clock::now();
         prop_assert!((floor..=cap).contains(&limiter.limit()));

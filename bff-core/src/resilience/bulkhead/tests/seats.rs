@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::TIMEOUT;
 use crate::clock::{self, Instant, Millis};
 use crate::resilience::End;
 use crate::resilience::bulkhead::{Bulkhead, BulkheadSettings, Full, Seat};
@@ -21,7 +22,7 @@ fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
 
 /// A seat that is free now.
 fn take(bulkhead: &Bulkhead) -> Option<Seat<'_>> {
-    match poll(pin!(bulkhead.enter())) {
+    match poll(pin!(bulkhead.enter(None))) {
         Poll::Ready(seat) => seat.ok(),
         Poll::Pending => None,
     }
@@ -65,7 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 type Waiter<'a> = Pin<Box<dyn Future<Output = Result<Seat<'a>, Full>> + 'a>>;
 
 fn play(steps: Vec<Step>, initial: usize, queue: usize) {
-    let bulkhead = Bulkhead::new(&BulkheadSettings { queue, ..settings(initial) });
+    let bulkhead = Bulkhead::new(&BulkheadSettings { queue, ..settings(initial) }, TIMEOUT);
     let mut now = clock::now();
     let mut seats: Vec<Seat<'_>> = Vec::new();
     let mut waiters: Vec<Waiter<'_>> = Vec::new();
@@ -73,7 +74,7 @@ fn play(steps: Vec<Step>, initial: usize, queue: usize) {
         match step {
             Step::Enter => seats.extend(take(&bulkhead)),
             Step::Ask => {
-                let mut waiter: Waiter<'_> = Box::pin(bulkhead.enter());
+                let mut waiter: Waiter<'_> = Box::pin(bulkhead.enter(None));
                 match poll(waiter.as_mut()) {
                     Poll::Ready(Ok(seat)) => seats.push(seat),
                     Poll::Ready(Err(Full)) => assert_eq!(waiters.len(), queue),
@@ -123,7 +124,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_shrink_is_paid_by_those_who_leave() {
-    let bulkhead = Bulkhead::new(&settings(40));
+    let bulkhead = Bulkhead::new(&settings(40), TIMEOUT);
     let mut now = clock::now();
     let mut seats: Vec<_> = std::iter::from_fn(|| take(&bulkhead)).collect();
     assert_eq!(seats.len(), 40);
@@ -145,10 +146,10 @@ async fn a_shrink_is_paid_by_those_who_leave() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_refused_after_exactly_that_time() {
-    let bulkhead = Bulkhead::new(&settings(1));
-    let _seat = bulkhead.enter().await.unwrap();
+    let bulkhead = Bulkhead::new(&settings(1), TIMEOUT);
+    let _seat = bulkhead.enter(None).await.unwrap();
     let start = clock::now();
-    assert_eq!(bulkhead.enter().await.unwrap_err(), Full);
+    assert_eq!(bulkhead.enter(None).await.unwrap_err(), Full);
     assert_eq!(clock::now() - start, 25.ms());
     assert_eq!((bulkhead.view().refused, bulkhead.view().waiting), (1, 0));
 }
@@ -158,21 +159,21 @@ async fn without_a_wait_or_a_place_in_line_it_is_refused_at_once() {
     for hurried in
         [BulkheadSettings { wait: Duration::ZERO, ..settings(1) }, BulkheadSettings { queue: 0, ..settings(1) }]
     {
-        let bulkhead = Bulkhead::new(&hurried);
-        let _seat = bulkhead.enter().await.unwrap();
+        let bulkhead = Bulkhead::new(&hurried, TIMEOUT);
+        let _seat = bulkhead.enter(None).await.unwrap();
         let start = clock::now();
-        assert!(bulkhead.enter().await.is_err());
+        assert!(bulkhead.enter(None).await.is_err());
         assert_eq!(clock::now(), start);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn first_come_first_served_and_who_leaves_gives_the_place_on() {
-    let bulkhead = Bulkhead::new(&settings(1));
-    let seat = bulkhead.enter().await.unwrap();
-    let mut first = Box::pin(bulkhead.enter());
-    let mut second = Box::pin(bulkhead.enter());
-    let mut third = Box::pin(bulkhead.enter());
+    let bulkhead = Bulkhead::new(&settings(1), TIMEOUT);
+    let seat = bulkhead.enter(None).await.unwrap();
+    let mut first = Box::pin(bulkhead.enter(None));
+    let mut second = Box::pin(bulkhead.enter(None));
+    let mut third = Box::pin(bulkhead.enter(None));
     for waiter in [&mut first, &mut second, &mut third] {
         assert!(poll(waiter.as_mut()).is_pending());
     }
@@ -196,9 +197,9 @@ async fn first_come_first_served_and_who_leaves_gives_the_place_on() {
 #[test]
 fn it_can_be_shared() {
     fn check<T: Send + Sync>(_: &T) {}
-    let bulkhead = Bulkhead::new(&BulkheadSettings::default());
+    let bulkhead = Bulkhead::new(&BulkheadSettings::default(), TIMEOUT);
     check(&bulkhead);
-    check(&bulkhead.enter());
+    check(&bulkhead.enter(None));
     let view = serde_json::to_value(bulkhead.view()).unwrap();
     assert_eq!(view, serde_json::json!({"limit": 1000, "in_flight": 0, "waiting": 0, "refused": 0}));
 }

@@ -92,7 +92,7 @@ fn run(scenario: &Scenario, seed: u64, seconds: u64) -> Vec<Second> {
     let settings = BulkheadSettings { initial, floor, cap, ..own };
     let second = Second { lowest: usize::MAX, ..Second::default() };
     let mut run = Run {
-        limiter: Limiter::new(&settings),
+        limiter: Limiter::new(&settings, Duration::from_micros(scenario.timeout)),
         start: clock::now(),
         in_flight: 0,
         seconds: vec![second; seconds as usize],
