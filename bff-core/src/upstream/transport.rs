@@ -219,24 +219,24 @@ async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Res
     let method = request.method().clone();
     let response = client.request(request).await.map_err(|error| {
         let evidence = evidence(&error);
-        let never_sent = error.is_connect() || evidence == Evidence::Unsent;
+        let never_sent = error.is_connect() || is_unprocessed(evidence);
         // A connection that was refused, or broke before the answer began: the next one may hold.
         let error = Error::new(Kind::Unreachable).caused_by(error).transient().with_evidence(evidence);
         if never_sent { error.never_sent() } else { error }
     })?;
-    Ok(arrived(&method, response))
+    arrived(&method, response)
 }
 
 /// An answer as everybody above sees it: what it says of its length is true, and whose fault it is is known.
-fn arrived<B>(asked: &Method, mut response: Response<B>) -> Response<Body>
+fn arrived<B>(asked: &Method, mut response: Response<B>) -> Result<Response<Body>>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
     let (status, length) = (response.status(), response.body().size_hint().exact());
-    framing::answer(asked, status, response.headers_mut(), length);
+    framing::answer(asked, status, response.headers_mut(), length)?;
     response.extensions_mut().insert(verdict(status));
-    response.map(Body::stream)
+    Ok(response.map(Body::stream))
 }
 
 async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Response<Body>> {
@@ -252,7 +252,7 @@ async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Respons
         stream @ Body::Stream(_) => Some(reqwest::Body::wrap_stream(stream.into_data_stream())),
     };
     let response = client.execute(outgoing).await.map_err(no_answer)?;
-    Ok(arrived(&method, Response::<reqwest::Body>::from(response)))
+    arrived(&method, Response::<reqwest::Body>::from(response))
 }
 
 /// What a failure says beside that there is no answer.
@@ -262,21 +262,26 @@ fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Evidence::Refused;
         }
-        let is_unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-            || error.downcast_ref::<h2::Error>().is_some_and(is_unprocessed);
-        if is_unsent {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
             return Evidence::Unsent;
+        }
+        // What the peer says that it has not looked at. A stream hears of a GOAWAY only if it is above the last one that is
+        // still answered, whatever the reason.
+        if let Some(error) = error.downcast_ref::<h2::Error>().filter(|error| error.is_remote()) {
+            if error.is_go_away() {
+                return Evidence::Unsent;
+            }
+            if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
+                return Evidence::TurnedAway;
+            }
         }
         next = error.source();
     }
     Evidence::Usual
 }
 
-/// Whether the peer says that it has not looked at this stream: it was refused, or is above the last one that is still answered.
-fn is_unprocessed(error: &h2::Error) -> bool {
-    let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    let is_beyond_the_last = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-    error.is_remote() && (is_refused || is_beyond_the_last)
+fn is_unprocessed(evidence: Evidence) -> bool {
+    matches!(evidence, Evidence::Unsent | Evidence::TurnedAway)
 }
 
 fn verdict(status: StatusCode) -> Verdict {
@@ -292,7 +297,7 @@ fn no_answer(error: reqwest::Error) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
     let evidence = evidence(&error);
-    let never_sent = error.is_connect() || evidence == Evidence::Unsent;
+    let never_sent = error.is_connect() || is_unprocessed(evidence);
     let error = Error::new(kind).caused_by(error.without_url()).with_evidence(evidence);
     let error = if kind == Kind::Unreachable { error.transient() } else { error };
     if never_sent { error.never_sent() } else { error }
