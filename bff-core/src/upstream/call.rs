@@ -163,7 +163,7 @@ impl Verdict {
 /// How the end of an attempt is counted by those who guard the upstream.
 pub(super) fn end(result: &Result<Response<Body>>) -> End {
     match result.as_ref().err().map(Error::evidence) {
-        Some(Evidence::Nothing | Evidence::Unsent | Evidence::TurnedAway) => return End::Nothing,
+        Some(Evidence::Nothing | Evidence::Unsent | Evidence::LeftOut | Evidence::TurnedAway) => return End::Nothing,
         Some(Evidence::Refused) => return End::Refused,
         Some(Evidence::Question(question)) => return End::Unreadable(question),
         Some(Evidence::Usual | Evidence::Host) | None => {}

@@ -13,9 +13,11 @@ use crate::body::Body;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Evidence, Kind, Result};
 
-/// So often a request that met a connection at its end is sent again at once. Whoever meets more of them gives the rest time to be
-/// seen as closed.
+/// So often a request that met a connection at its end is sent again at once. Whoever meets more of them gives others time: to be seen
+/// as closed, or to be served by a host that takes a few requests for each connection.
 const AT_ONCE: u32 = 5;
+/// The longest pause of one that was left out: the host is well, and the next connection takes the next few.
+const LEFT_OUT: Duration = Duration::from_millis(16);
 /// So often in a row a request that was turned away is sent again at once; an upstream that turns away more is one that is busy,
 /// and has back-off and budget.
 const TURNED_AWAY: u32 = 3;
@@ -50,9 +52,8 @@ where
         if spare.is_none() && kept.is_none() {
             return Err(error);
         }
-        if let Some(round) = unseen.sent_again(error.evidence()) {
+        if let Some(pause) = unseen.pause(&upstream, &error) {
             // No attempt, hence no matter of the budget; only the time of the call ends it.
-            let pause = if round == 0 { Duration::ZERO } else { pause(&upstream, round, &error) };
             if is_too_late(deadline, clock::now() + pause) {
                 return Err(error);
             }
@@ -111,22 +112,28 @@ where
 /// What a call met so far that never looked at it.
 #[derive(Default)]
 struct Unseen {
-    connections: u32,
+    closed: u32,
+    left_out: u32,
     turned_away: u32,
 }
 
 impl Unseen {
-    /// Whether it goes again without being an attempt: at once (0), or after the pause before this try.
-    fn sent_again(&mut self, evidence: Evidence) -> Option<u32> {
-        match evidence {
+    /// After what pause it goes again without being an attempt; `None` where it does not.
+    fn pause(&mut self, upstream: &Upstream, error: &Error) -> Option<Duration> {
+        match error.evidence() {
             Evidence::Unsent => {
-                self.turned_away = 0;
-                self.connections += 1;
-                Some(self.connections.saturating_sub(AT_ONCE))
+                (self.closed, self.turned_away) = (self.closed + 1, 0);
+                let round = self.closed.checked_sub(AT_ONCE).filter(|round| *round > 0);
+                Some(round.map_or(Duration::ZERO, |round| pause(upstream, round, error)))
+            }
+            Evidence::LeftOut => {
+                (self.left_out, self.turned_away) = (self.left_out + 1, 0);
+                let longest = if self.left_out > AT_ONCE { LEFT_OUT } else { Duration::ZERO };
+                Some(longest.mul_f64(fastrand::f64()))
             }
             Evidence::TurnedAway => {
                 self.turned_away += 1;
-                (self.turned_away <= TURNED_AWAY).then_some(0)
+                (self.turned_away <= TURNED_AWAY).then_some(Duration::ZERO)
             }
             _ => None,
         }

@@ -262,14 +262,16 @@ fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Evidence::Refused;
         }
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || error.downcast_ref::<legacy::Error>().is_some_and(is_canceled)
+        {
             return Evidence::Unsent;
         }
         // What the peer says that it has not looked at. A stream hears of a GOAWAY only if it is above the last one that is
         // still answered, whatever the reason.
         if let Some(error) = error.downcast_ref::<h2::Error>().filter(|error| error.is_remote()) {
             if error.is_go_away() {
-                return Evidence::Unsent;
+                return Evidence::LeftOut;
             }
             if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
                 return Evidence::TurnedAway;
@@ -280,8 +282,14 @@ fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
     Evidence::Usual
 }
 
+/// Given up by the client before a connection was found for it, which it says in words only (where TLS agrees on HTTP/2, one connection
+/// is enough for all who wanted one).
+fn is_canceled(error: &legacy::Error) -> bool {
+    !error.is_connect() && error.to_string() == "client error (Canceled)"
+}
+
 fn is_unprocessed(evidence: Evidence) -> bool {
-    matches!(evidence, Evidence::Unsent | Evidence::TurnedAway)
+    matches!(evidence, Evidence::Unsent | Evidence::LeftOut | Evidence::TurnedAway)
 }
 
 fn verdict(status: StatusCode) -> Verdict {
