@@ -41,6 +41,7 @@ mod variant;
 mod view;
 mod wait;
 mod watch;
+mod watched;
 mod write;
 
 pub use call::{Call, Verdict};
