@@ -6,18 +6,30 @@
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
-use crate::error::{Error, Input};
+use crate::error::{Error, Input, Kind};
 
 /// Makes what an answer says of its length true. `length` is that of its body, where it is known; `asked` the method that it
 /// answers.
-pub(crate) fn answer(asked: &Method, status: StatusCode, headers: &mut HeaderMap, length: Option<u64>) {
-    let is_coded = headers.remove(TRANSFER_ENCODING).is_some();
-    if !headers.contains_key(CONTENT_LENGTH) {
-        return;
-    }
+///
+/// # Errors
+/// A body in a coding that nobody here undoes: passed on without its name it would be another body (RFC 9112 §6.1).
+pub(crate) fn answer(
+    asked: &Method,
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    length: Option<u64>,
+) -> Result<(), Error> {
     let has_none = status.is_informational() || status == StatusCode::NO_CONTENT;
     // The answer to a HEAD, and a 304, speak of a body that is not there.
     let speaks_of_another = *asked == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    let is_coded = headers.contains_key(TRANSFER_ENCODING);
+    if is_coded && !has_none && !speaks_of_another && !is_undone(headers) {
+        return Err(Error::new(Kind::InvalidResponse).caused_by("its body is in a transfer coding other than chunked"));
+    }
+    headers.remove(TRANSFER_ENCODING);
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Ok(());
+    }
     let length = if is_coded || has_none {
         None
     } else if speaks_of_another {
@@ -33,6 +45,22 @@ pub(crate) fn answer(asked: &Method, status: StatusCode, headers: &mut HeaderMap
             headers.remove(CONTENT_LENGTH);
         }
     }
+    Ok(())
+}
+
+/// What may be said of an answer without a body in this version of HTTP. A 304 may tell the length of what has not changed; over
+/// HTTP/2 some clients would miss that body.
+pub(crate) fn without_body(version: Version, status: StatusCode, headers: &mut HeaderMap) {
+    if version >= Version::HTTP_2 && status == StatusCode::NOT_MODIFIED {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+/// Whether the body of an answer is what it was before it was coded: `chunked` once, or `identity` of old.
+fn is_undone(headers: &HeaderMap) -> bool {
+    let mut coded = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = coded.next().map_or(&b""[..], |coding| coding.as_bytes().trim_ascii());
+    coded.next().is_none() && (is_chunked(coding) || coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Whether an answer that was kept says of its length what is true.
@@ -91,7 +119,6 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
-    use crate::error::Kind;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -101,7 +128,7 @@ mod tests {
     fn an_answer_says_what_its_body_is() {
         let check = |asked: Method, status: u16, given: &[(&'static str, &'static str)], length, left: Option<&str>| {
             let mut own = headers(given);
-            answer(&asked, StatusCode::from_u16(status).unwrap(), &mut own, length);
+            answer(&asked, StatusCode::from_u16(status).unwrap(), &mut own, length).unwrap();
             let said: Vec<_> = own.get_all(CONTENT_LENGTH).iter().map(|value| value.to_str().unwrap()).collect();
             assert_eq!(said.first().copied(), left, "{asked} {status} {given:?} {length:?}");
             assert!(said.len() < 2 && !own.contains_key(TRANSFER_ENCODING));
@@ -122,6 +149,23 @@ mod tests {
         check(Method::HEAD, 200, &[length("3")], Some(0), Some("3"));
         check(Method::HEAD, 200, &[length("3"), chunked], Some(0), None);
         check(Method::HEAD, 200, &[length("three")], Some(0), None);
+    }
+
+    #[test]
+    fn a_body_that_is_still_coded_is_no_answer() {
+        for codings in [&["gzip, chunked"][..], &["gzip"], &["chunked, chunked"], &["chunked", "chunked"], &[""]] {
+            let lines = || codings.iter().map(|coding| ("transfer-encoding", *coding));
+            let told = |asked: Method, status: StatusCode| {
+                let mut own = HeaderMap::new();
+                for (name, value) in lines() {
+                    own.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+                }
+                answer(&asked, status, &mut own, None).err().map(|error| error.kind())
+            };
+            assert_eq!(told(Method::GET, StatusCode::OK), Some(Kind::InvalidResponse), "{codings:?}");
+            assert_eq!(told(Method::HEAD, StatusCode::OK), None, "{codings:?}");
+            assert_eq!(told(Method::GET, StatusCode::NOT_MODIFIED), None, "{codings:?}");
+        }
     }
 
     #[test]

@@ -1,30 +1,12 @@
 //! Answers that leave before the body of the request has come: a client that first sends everything reads them all the same.
 
-use bff_core::Bff;
-use bff_core::config::Settings;
-use bff_core::passthrough::RouteSettings;
-use bff_core::upstream::{Client as Upstream, UpstreamSettings};
+use std::future::poll_fn;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::{PATIENCE, Served, World, read_until, status_of, within};
-
-/// Nothing that is asked by hand.
-#[derive(Clone, Debug)]
-struct Unasked(#[allow(dead_code, reason = "the upstream is there for the route")] Upstream);
-
-impl From<Upstream> for Unasked {
-    fn from(client: Upstream) -> Self {
-        Self(client)
-    }
-}
-
-bff_core::upstreams! {
-    /// The backend of the route.
-    struct Upstreams {
-        x: Unasked,
-    }
-}
+use crate::scripted::over;
+use crate::world::{World, read_until, status_of, within};
 
 /// More than all buffers between two ends of a connection take.
 const LARGE: usize = 8_000_000;
@@ -55,31 +37,11 @@ async fn k13a_our_own_refusal() {
     }
 }
 
-async fn over(backend: std::net::SocketAddr, change: impl FnOnce(&mut RouteSettings)) -> Served {
-    let mut settings = Settings::default();
-    let upstream = UpstreamSettings {
-        url: format!("http://{backend}"),
-        timeout: PATIENCE,
-        attempt_timeout: PATIENCE,
-        connect_timeout: PATIENCE,
-        ..UpstreamSettings::default()
-    };
-    settings.upstreams.insert("x".to_owned(), upstream);
-    let mut route = RouteSettings {
-        path: "/x/*".to_owned(),
-        upstream: "x".to_owned(),
-        strip_prefix: Some("/x".to_owned()),
-        ..RouteSettings::default()
-    };
-    change(&mut route);
-    settings.routes.insert("x".to_owned(), route);
-    Served::start(&Bff::<Upstreams>::new("mobile", "1"), settings).await
-}
-
 #[tokio::test]
 async fn k13a_a_body_that_is_too_large_for_its_route() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let bff = over(listener.local_addr().unwrap(), |route| route.body_limit = Some(bytesize::ByteSize::kib(64))).await;
+    let bff =
+        over(listener.local_addr().unwrap(), |route, _| route.body_limit = Some(bytesize::ByteSize::kib(64))).await;
     for _ in 0..5 {
         let mut stream = bff.raw("").await;
         let head = told_at_last(&mut stream, "/x/a").await;
@@ -102,12 +64,26 @@ async fn k13c_the_upstreams_early_refusal() {
             });
         }
     });
-    let bff = over(backend, |route| route.body_limit = Some(bytesize::ByteSize::mib(50))).await;
+    let bff = over(backend, |route, _| route.body_limit = Some(bytesize::ByteSize::mib(50))).await;
     for _ in 0..5 {
         let mut stream = bff.raw("").await;
         let head = told_at_last(&mut stream, "/x/a").await;
         assert_eq!(status_of(head.as_bytes()), 413, "{head}");
     }
+}
+
+/// HTTP/2 has a word for it: whatever of the body is still to come is not wanted, and nothing is wrong (RFC 9113 §8.1).
+#[tokio::test]
+async fn k13a_our_own_refusal_by_http2() {
+    let world = World::start().await;
+    let (client, connection) = h2::client::handshake(world.mobile.raw("").await).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let request = http::Request::post(world.url("/nowhere")).header("content-length", LARGE).body(()).unwrap();
+    let mut client = within(client.ready()).await.unwrap();
+    let (answer, mut rest) = client.send_request(request, false).unwrap();
+    assert_eq!(within(answer).await.unwrap().status(), 404);
+    assert_eq!(within(poll_fn(|task| rest.poll_reset(task))).await.unwrap(), h2::Reason::NO_ERROR);
+    driver.abort();
 }
 
 /// A client that asks first is told at once, and sends nothing.

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::world::{Answer, World, h2_client, read_until, status_of};
+use crate::world::{Answer, World, h2_client, read_until, status_of, within};
 
 const PAGE: &str = "/product-page/42";
 
@@ -198,6 +198,47 @@ async fn backends_are_told_how_much_time_they_have() {
         assert!(told < limit - 1.0, "{service} was told {told} of {limit}");
         assert!(told > limit / 2.0, "{service} was told {told} of {limit}");
     }
+}
+
+/// Whoever works for longer than somebody waits works for nobody: reads, and writes too.
+#[tokio::test]
+async fn backends_are_told_no_more_than_the_client_waits() {
+    let world = World::start().await;
+    let write = world.request(Method::POST, "/cart/items").header("content-type", "application/json");
+    for request in [
+        world.request(Method::GET, PAGE),
+        world.request(Method::GET, "/cart"),
+        world.request(Method::GET, "/orders"),
+        write.body(r#"{"product_id":"7","quantity":1}"#),
+    ] {
+        let request = request.bearer_auth(world.token("ada")).header("request-timeout", "20");
+        assert_eq!(Answer::to(request).await.status, 200);
+    }
+    let told = world.all_seen();
+    assert!(told.iter().any(|(service, one)| *service == Service::Carts && one.method == "POST"));
+    for (service, one) in told {
+        let seconds: f64 = one.header("request-timeout").unwrap().parse().unwrap();
+        assert!(seconds > 0.0 && seconds < 20.0, "{service} {} was told {seconds}", one.method);
+    }
+}
+
+/// Who waits longer than a call was told does not share its end, but starts the next one.
+#[tokio::test]
+async fn who_waits_longer_than_was_told_asks_anew() {
+    let world = World::start().await;
+    world.mocks.hold(Service::Catalog);
+    let hasty = tokio::spawn(Answer::to(world.request(Method::GET, PAGE).header("request-timeout", "20")));
+    within(world.mocks.wait_held(Service::Catalog, 1)).await;
+    let patient = tokio::spawn(Answer::to(world.request(Method::GET, PAGE)));
+    within(world.mocks.wait_held(Service::Catalog, 2)).await;
+    assert_eq!(world.mocks.release(Service::Catalog), 2);
+    for answer in [hasty, patient] {
+        assert_eq!(within(answer).await.unwrap().status, 200);
+    }
+    let requests = world.mocks.requests(Service::Catalog);
+    let told = requests.iter().map(|one| one.header("request-timeout").unwrap().parse().unwrap());
+    let told: Vec<f64> = told.collect();
+    assert!(told[0] < 20.0 && told[1] > 20.0, "{told:?}");
 }
 
 #[tokio::test]

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bff_core::Bff;
+use bff_core::config::Settings;
+use bff_core::passthrough::RouteSettings;
+use bff_core::upstream::{Client as Upstream, UpstreamSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::client;
+use crate::world::{PATIENCE, Served, client};
 
 /// What is answered to a method and a target: all bytes of the answer, or `None` for what the backend behind it says.
 type Script = dyn Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync;
@@ -61,4 +65,46 @@ pub(crate) fn json(status: u16, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
         .into_bytes()
+}
+
+/// Nothing that is asked by hand.
+#[derive(Clone, Debug)]
+struct Unasked(#[allow(dead_code, reason = "the upstream is there for the route")] Upstream);
+
+impl From<Upstream> for Unasked {
+    fn from(client: Upstream) -> Self {
+        Self(client)
+    }
+}
+
+bff_core::upstreams! {
+    /// The backend of the route.
+    struct Upstreams {
+        x: Unasked,
+    }
+}
+
+/// A BFF with nothing but a route from `/x/*` to this backend, with more patience than any test.
+pub(crate) async fn over(
+    backend: SocketAddr,
+    change: impl FnOnce(&mut RouteSettings, &mut UpstreamSettings),
+) -> Served {
+    let mut settings = Settings::default();
+    let mut upstream = UpstreamSettings {
+        url: format!("http://{backend}"),
+        timeout: PATIENCE,
+        attempt_timeout: PATIENCE,
+        connect_timeout: PATIENCE,
+        ..UpstreamSettings::default()
+    };
+    let mut route = RouteSettings {
+        path: "/x/*".to_owned(),
+        upstream: "x".to_owned(),
+        strip_prefix: Some("/x".to_owned()),
+        ..RouteSettings::default()
+    };
+    change(&mut route, &mut upstream);
+    settings.upstreams.insert("x".to_owned(), upstream);
+    settings.routes.insert("x".to_owned(), route);
+    Served::start(&Bff::<Upstreams>::new("mobile", "1"), settings).await
 }

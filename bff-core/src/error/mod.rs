@@ -106,9 +106,12 @@ pub enum Evidence {
     Nothing,
     /// The connection was refused: nobody listens there, and finding out cost neither time nor work.
     Refused,
-    /// Nothing: the request was provably never sent, because its connection was closed, or about to be (RFC 9112 §9.3.1; RFC
-    /// 9113 §6.8, §8.7).
+    /// Nothing: the request was provably never looked at, because its connection was closed (RFC 9112 §9.3.1).
     Unsent,
+    /// The same, because its connection was about to be, after as many requests as it takes, for one (GOAWAY, RFC 9113 §6.8).
+    LeftOut,
+    /// The same, because the upstream would not have it on this connection now (`REFUSED_STREAM`, RFC 9113 §8.7).
+    TurnedAway,
     /// Something of this question only (a number that is the same for the same question): the upstream answered, and we
     /// cannot read what. One bad record is no bad upstream.
     Question(u64),

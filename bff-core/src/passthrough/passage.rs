@@ -23,6 +23,7 @@ use crate::body::{Body, BodyError};
 use crate::context::{Context, Terms};
 use crate::edge::{EdgeSettings, PassedOn, Received, too_large, with_etag};
 use crate::error::{Error, Input, Kind, Result};
+use crate::framing;
 use crate::hop_by_hop;
 use crate::upstream::{Client, Passing, UpstreamSettings};
 
@@ -157,7 +158,7 @@ impl Passage {
             Some((rules, limit)) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => {
                 self.filtered(rules, *limit, &head.method, &known, answer).await
             }
-            _ => Ok(self.unfiltered(&head.method, answer)),
+            _ => Ok(self.unfiltered(&head, answer)),
         }
     }
 
@@ -197,14 +198,15 @@ impl Passage {
         PathAndQuery::from_maybe_shared(target).map(Uri::from).map_err(Error::internal)
     }
 
-    fn unfiltered(&self, method: &Method, answer: http::Response<Body>) -> Response {
+    fn unfiltered(&self, asked: &Parts, answer: http::Response<Body>) -> Response {
         let mut answer = answer.map(axum::body::Body::new);
         let status = answer.status();
         self.headers.down(answer.headers_mut());
-        if *method == Method::HEAD
+        if asked.method == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         {
+            framing::without_body(asked.version, status, answer.headers_mut());
             *answer.body_mut() = no_body();
         }
         answer.extensions_mut().insert(PassedOn);

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
 use super::hosts::Host;
-use super::streams::Upload;
+use super::replay::Kept;
+use super::stack::Upstream;
+use super::streams::{self, Upload};
 use super::target::Target;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Overrides};
@@ -48,7 +50,7 @@ pub struct Call {
     pub retries: u32,
     /// A second attempt may run beside one that is late.
     pub hedged: bool,
-    /// Until when the one for whom it is made waits, which the upstream is told; `None` for one that nobody can cut.
+    /// Until when the one for whom it is made waits, which the upstream is told; `None` where nobody does.
     pub(super) patience: Option<Instant>,
     /// When it has to end, once it has begun.
     pub deadline: Option<Instant>,
@@ -82,6 +84,8 @@ pub(super) enum Handling {
 pub(super) struct Passed {
     /// The body that the client is sending; `None` where all of it is here.
     pub(super) upload: Option<Arc<Upload>>,
+    /// The same, where it is small enough to be sent again.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl Call {
@@ -161,7 +165,7 @@ impl Verdict {
 /// How the end of an attempt is counted by those who guard the upstream.
 pub(super) fn end(result: &Result<Response<Body>>) -> End {
     match result.as_ref().err().map(Error::evidence) {
-        Some(Evidence::Nothing | Evidence::Unsent) => return End::Nothing,
+        Some(Evidence::Nothing | Evidence::Unsent | Evidence::LeftOut | Evidence::TurnedAway) => return End::Nothing,
         Some(Evidence::Refused) => return End::Refused,
         Some(Evidence::Question(question)) => return End::Unreadable(question),
         Some(Evidence::Usual | Evidence::Host) | None => {}
@@ -208,6 +212,25 @@ impl Spare {
         let call = call_of(request).ok()?.clone();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         Some(Self { method, uri, headers: request.headers().clone(), body, call })
+    }
+
+    /// The same for a request with a small body that streams, which may be sent again if it was never looked at.
+    pub(super) fn of_kept(request: &Request<Body>) -> Option<(Self, Arc<Kept>)> {
+        let call = call_of(request).ok()?;
+        let (kept, call) = (call.passed()?.kept.clone()?, call.clone());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Some((Self { method, uri, headers: request.headers().clone(), body: Bytes::new(), call }, kept))
+    }
+
+    /// With that body from its beginning; `None` where it is gone.
+    pub(super) async fn into_kept_request(
+        mut self,
+        kept: Arc<Kept>,
+        upstream: &Arc<Upstream>,
+    ) -> Option<Request<Body>> {
+        let (body, upload) = streams::up(kept.again().await?, kept.idle, upstream);
+        self.call.handling = Handling::Pass(Arc::new(Passed { upload, kept: Some(kept) }));
+        Some(self.into_request().map(|_| body))
     }
 
     pub(super) fn into_request(self) -> Request<Body> {

@@ -24,6 +24,7 @@ mod observe;
 mod pass;
 mod path;
 mod propagate;
+mod replay;
 mod retry;
 mod settings;
 mod shadow;
@@ -40,6 +41,7 @@ mod variant;
 mod view;
 mod wait;
 mod watch;
+mod watched;
 mod write;
 
 pub use call::{Call, Verdict};

@@ -3,10 +3,12 @@
 //! It goes down the stack of its upstream like every call, so variants, retries, breaker, bulkhead and balance are
 //! the same for a route and for the typed clients of that upstream. What is different:
 //!
-//! - Nothing is collected and nothing is kept. Both bodies stream, and a slow reader slows the writer.
+//! - Nothing is collected, and nothing kept but a small body of the client (`replay`). Both bodies stream, and a slow reader
+//!   slows the writer.
 //! - An answer is an answer, whatever its status: the client gets the upstream's own 503, and it is not asked again for
 //!   another. Breaker, bulkhead and balance count it as what it is. Only where there was no answer at all (no
-//!   connection, one that broke before the head, an attempt that took too long) a safe request without a body is tried again.
+//!   connection, one that broke before the head, an attempt that took too long) a safe request without a body is tried again;
+//!   what was provably never looked at is sent again, if its body is here.
 //! - Time limits end with the head of the answer; from then on only silence is limited (`idle`). While the client
 //!   sends a body, the time it takes for that is its own.
 //! - The seat in the bulkhead is given back with the head: a client that reads slowly must not keep others from the
@@ -26,6 +28,7 @@ use super::Client;
 use super::cached::cached;
 use super::call::{Call, Handling, Passed};
 use super::change::Change;
+use super::replay;
 use super::stack::Upstream;
 use super::streams::{self, Upload};
 use super::target::Target;
@@ -167,6 +170,7 @@ impl Client {
     ) -> Result<(Response<Body>, Option<Arc<Upload>>)> {
         let upstream = &self.upstream;
         let (head, body) = request.into_parts();
+        let (body, kept) = replay::keep(&head.headers, body, how.idle);
         let (body, upload) = streams::up(body, how.idle, upstream);
         let safe = head.method.is_safe();
         // A request of our own, because the client's version and extensions belong to its connection.
@@ -199,7 +203,7 @@ impl Client {
             deadline: None,
             overrides: settings.cache,
             known: None,
-            handling: Handling::Pass(Arc::new(Passed { upload: upload.clone() })),
+            handling: Handling::Pass(Arc::new(Passed { upload: upload.clone(), kept })),
             target: version.unwrap_or_else(|| upstream.main.clone()),
             host: None,
             avoid: None,

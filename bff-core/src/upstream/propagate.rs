@@ -25,8 +25,11 @@ where
     let (trace, state) = (call.trace.child().header(), call.trace_state.clone());
     // The time limit of a route ends with the head: an upstream that took it for the whole answer would cut its stream.
     let deadline = call.deadline.filter(|_| call.passed().is_none());
-    let deadline = deadline.map(|own| call.patience.map_or(own, |patience| own.min(patience)));
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+    let now = clock::now();
+    // A write goes on after its caller's time, and then has its own.
+    let patience = call.patience.filter(|patience| *patience > now);
+    let deadline = deadline.map(|own| patience.map_or(own, |patience| own.min(patience)));
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
     let headers = request.headers_mut();
     headers.insert(TRACEPARENT, trace);
     match state {

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
@@ -23,6 +23,7 @@ use url::Url;
 
 use super::call::{Verdict, call_of};
 use super::hosts::{Location, Network};
+use super::watched::{Asked, watch};
 use super::{Transport, UpstreamSettings};
 use crate::body::{Body, BodyError};
 use crate::error::{Error, Evidence, Kind, Result};
@@ -159,7 +160,7 @@ fn plain(at: &Location, settings: &UpstreamSettings) -> Result<Transport> {
     let uri: Uri = at.url.as_str().parse().map_err(Error::internal)?;
     // HTTP/2 names it in the target.
     let host = if settings.http2 { None } else { host(&uri) };
-    let way = Arc::new(Plainly { client, base: uri.into_parts(), host });
+    let way = Arc::new(Plainly { client, base: uri.into_parts(), host, is_http2: settings.http2 });
     Ok(BoxCloneSyncService::new(service_fn(move |request| send_plain(way.clone(), request))))
 }
 
@@ -178,6 +179,7 @@ struct Plainly {
     base: http::uri::Parts,
     /// For requests that bring none of their own.
     host: Option<HeaderValue>,
+    is_http2: bool,
 }
 
 type Plain = legacy::Client<HttpConnector<Resolver>, Body>;
@@ -208,7 +210,7 @@ impl Service<Name> for Resolver {
 }
 
 async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Response<Body>> {
-    let Plainly { client, base, host } = &*way;
+    let Plainly { client, base, host, is_http2 } = &*way;
     if let Some(host) = host {
         request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
     }
@@ -226,26 +228,31 @@ async fn send_plain(way: Arc<Plainly>, mut request: Request<Body>) -> Result<Res
     *request.uri_mut() = Uri::from_parts(parts).map_err(Error::internal)?;
     *request.extensions_mut() = http::Extensions::new();
     let method = request.method().clone();
+    let asked = (*is_http2 && !method.is_safe()).then(Asked::default);
+    if let Some(asked) = &asked {
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = Body::stream(watch(body, asked));
+    }
     let response = client.request(request).await.map_err(|error| {
-        let evidence = evidence(&error);
-        let never_sent = error.is_connect() || evidence == Evidence::Unsent;
+        let evidence = proven(evidence(&error), asked.as_ref());
+        let never_sent = error.is_connect() || is_unprocessed(evidence);
         // A connection that was refused, or broke before the answer began: the next one may hold.
         let error = Error::new(Kind::Unreachable).caused_by(error).transient().with_evidence(evidence);
         if never_sent { error.never_sent() } else { error }
     })?;
-    Ok(arrived(&method, response))
+    arrived(&method, response)
 }
 
 /// An answer as everybody above sees it: what it says of its length is true, and whose fault it is is known.
-fn arrived<B>(asked: &Method, mut response: Response<B>) -> Response<Body>
+fn arrived<B>(asked: &Method, mut response: Response<B>) -> Result<Response<Body>>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
     let (status, length) = (response.status(), response.body().size_hint().exact());
-    framing::answer(asked, status, response.headers_mut(), length);
+    framing::answer(asked, status, response.headers_mut(), length)?;
     response.extensions_mut().insert(verdict(status));
-    response.map(Body::stream)
+    Ok(response.map(Body::stream))
 }
 
 async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Response<Body>> {
@@ -255,13 +262,16 @@ async fn send_secure(way: Arc<Secure>, request: Request<Body>) -> Result<Respons
     let method = head.method.clone();
     let mut outgoing = reqwest::Request::new(head.method, url);
     *outgoing.headers_mut() = head.headers;
-    *outgoing.body_mut() = match body {
-        Body::Bytes(bytes) if bytes.is_empty() => None,
-        Body::Bytes(bytes) => Some(bytes.into()),
-        stream @ Body::Stream(_) => Some(reqwest::Body::wrap_stream(stream.into_data_stream())),
+    let asked = (!method.is_safe()).then(Asked::default);
+    *outgoing.body_mut() = match (body, &asked) {
+        (Body::Bytes(bytes), Some(asked)) => Some(reqwest::Body::wrap(watch(Full::new(bytes), asked))),
+        (Body::Bytes(bytes), None) if bytes.is_empty() => None,
+        (Body::Bytes(bytes), None) => Some(bytes.into()),
+        (stream, Some(asked)) => Some(reqwest::Body::wrap_stream(watch(stream, asked).into_data_stream())),
+        (stream, None) => Some(reqwest::Body::wrap_stream(stream.into_data_stream())),
     };
-    let response = client.execute(outgoing).await.map_err(no_answer)?;
-    Ok(arrived(&method, Response::<reqwest::Body>::from(response)))
+    let response = client.execute(outgoing).await.map_err(|error| no_answer(error, asked.as_ref()))?;
+    arrived(&method, Response::<reqwest::Body>::from(response))
 }
 
 /// What a failure says beside that there is no answer.
@@ -271,21 +281,39 @@ fn evidence(error: &(dyn StdError + 'static)) -> Evidence {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Evidence::Refused;
         }
-        let is_unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-            || error.downcast_ref::<h2::Error>().is_some_and(is_unprocessed);
-        if is_unsent {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || error.downcast_ref::<legacy::Error>().is_some_and(is_canceled)
+        {
             return Evidence::Unsent;
+        }
+        // What the peer says that it has not looked at. A stream hears of a GOAWAY only if it is above the last one that is
+        // still answered, whatever the reason.
+        if let Some(error) = error.downcast_ref::<h2::Error>().filter(|error| error.is_remote()) {
+            if error.is_go_away() {
+                return Evidence::LeftOut;
+            }
+            if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
+                return Evidence::TurnedAway;
+            }
         }
         next = error.source();
     }
     Evidence::Usual
 }
 
-/// Whether the peer says that it has not looked at this stream: it was refused, or is above the last one that is still answered.
-fn is_unprocessed(error: &h2::Error) -> bool {
-    let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    let is_beyond_the_last = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-    error.is_remote() && (is_refused || is_beyond_the_last)
+fn proven(evidence: Evidence, asked: Option<&Asked>) -> Evidence {
+    let is_doubtful = evidence == Evidence::LeftOut && asked.is_some_and(|asked| !asked.is_so());
+    if is_doubtful { Evidence::Usual } else { evidence }
+}
+
+/// Given up by the client before a connection was found for it, which it says in words only (where TLS agrees on HTTP/2, one connection
+/// is enough for all who wanted one).
+fn is_canceled(error: &legacy::Error) -> bool {
+    !error.is_connect() && error.to_string() == "client error (Canceled)"
+}
+
+fn is_unprocessed(evidence: Evidence) -> bool {
+    matches!(evidence, Evidence::Unsent | Evidence::LeftOut | Evidence::TurnedAway)
 }
 
 fn verdict(status: StatusCode) -> Verdict {
@@ -297,11 +325,11 @@ fn verdict(status: StatusCode) -> Verdict {
     }
 }
 
-fn no_answer(error: reqwest::Error) -> Error {
+fn no_answer(error: reqwest::Error, asked: Option<&Asked>) -> Error {
     let kind = if error.is_timeout() && !error.is_connect() { Kind::Timeout } else { Kind::Unreachable };
     // The URL holds a user's search words and ids; the log names the upstream and the route already.
-    let evidence = evidence(&error);
-    let never_sent = error.is_connect() || evidence == Evidence::Unsent;
+    let evidence = proven(evidence(&error), asked);
+    let never_sent = error.is_connect() || is_unprocessed(evidence);
     let error = Error::new(kind).caused_by(error.without_url()).with_evidence(evidence);
     let error = if kind == Kind::Unreachable { error.transient() } else { error };
     if never_sent { error.never_sent() } else { error }

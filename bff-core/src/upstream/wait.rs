@@ -18,14 +18,12 @@ where
     Inner: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
     let call = call_mut(&mut request)?;
+    call.patience = call.scope.as_ref().map(|scope| scope.deadline);
     // A write is never cut because its caller has no more time; what its caller is told is the client's business.
-    let Some(deadline) = call.scope.as_ref().filter(|_| call.safe).map(|scope| scope.deadline) else {
-        return inner.call(request).await;
-    };
+    let Some(deadline) = call.patience.filter(|_| call.safe) else { return inner.call(request).await };
     if deadline.saturating_duration_since(clock::now()) < TOO_LITTLE {
         return Err(Error::new(Kind::Deadline));
     }
-    call.patience = Some(deadline);
     match tokio::time::timeout_at(deadline, inner.call(request)).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::Deadline)),

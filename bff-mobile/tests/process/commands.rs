@@ -1,8 +1,10 @@
 //! Commands that end by themselves, and a server that cannot start.
 
+use std::process::Output;
+
 use serde_json::Value;
 
-use crate::program::{Folder, run, shipped};
+use crate::program::{Folder, program, root, run, shipped, within};
 
 #[tokio::test]
 async fn a_port_that_is_taken() {
@@ -53,6 +55,21 @@ async fn all_mistakes_of_a_configuration_at_once() {
     assert_eq!(code, 2, "{errors}");
     let (code, _, errors) = run(&["--config", "/no/such/file.toml"]).await;
     assert_eq!((code, errors.contains("/no/such/file.toml")), (2, true), "{errors}");
+}
+
+/// What is shipped for instances behind a balancer is accepted, and leaves it time to notice.
+#[tokio::test]
+async fn a_fleets_environment() {
+    let lines = std::fs::read_to_string(root().join("config/fleet.env")).unwrap();
+    let pairs = lines.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let pairs: Vec<_> = pairs.collect();
+    for (command, said) in
+        [("check", "ok\n"), ("config", "drain_delay = \"5s\""), ("config", "drain_timeout = \"20s\"")]
+    {
+        let Output { status, stdout, .. } = within(program().envs(pairs.clone()).arg(command).output()).await.unwrap();
+        let stdout = String::from_utf8(stdout).unwrap();
+        assert!(status.success() && stdout.contains(said), "{command}: {stdout}");
+    }
 }
 
 #[tokio::test]

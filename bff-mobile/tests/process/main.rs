@@ -8,4 +8,6 @@ mod log;
 #[cfg(target_os = "linux")]
 mod passing;
 mod program;
+#[cfg(target_os = "linux")]
+mod secure;
 mod signals;

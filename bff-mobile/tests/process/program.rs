@@ -93,7 +93,18 @@ impl Lines {
 impl Process {
     /// On free ports, with these backends and more patience than any test, and these arguments on top.
     pub(crate) async fn start(mocks: &Running, arguments: &[&str]) -> Self {
-        let mut process = Self::run(mocks, "127.0.0.1:0".parse().unwrap(), arguments);
+        Self::run(program(), mocks, "127.0.0.1:0".parse().unwrap(), arguments).listening().await
+    }
+
+    /// The same, which believes whoever has a certificate of this issuer.
+    pub(crate) async fn trusting(mocks: &Running, issuer: &str, arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.env("SSL_CERT_FILE", issuer);
+        Self::run(command, mocks, "127.0.0.1:0".parse().unwrap(), arguments).listening().await
+    }
+
+    async fn listening(self) -> Self {
+        let mut process = self;
         let line = process.output.wait_for("listening").await;
         let public = line.split("\"public\":\"").nth(1).or_else(|| line.split("public=").nth(1)).unwrap();
         process.public = public.split(['"', ' ', '\n']).next().unwrap().parse().unwrap();
@@ -103,11 +114,10 @@ impl Process {
     /// The same, on a port that is known before it listens; not waited for.
     pub(crate) fn begin(mocks: &Running, arguments: &[&str]) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self::run(mocks, free, arguments)
+        Self::run(program(), mocks, free, arguments)
     }
 
-    fn run(mocks: &Running, public: SocketAddr, arguments: &[&str]) -> Self {
-        let mut command = program();
+    fn run(mut command: Command, mocks: &Running, public: SocketAddr, arguments: &[&str]) -> Self {
         command.args(["--listen", &public.to_string(), "--management", "127.0.0.1:0", "--workers", "2"]);
         let mut set = |key: &str, value: &str| {
             command.args(["--set", &format!("{key}={value}")]);

@@ -279,6 +279,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn k01_what_an_older_version_wrote_with_a_wrong_length_is_a_miss() {
+        for (length, is_read) in [("4", true), ("4, 4", true), ("2", false), ("99", false), ("x", false)] {
+            let own = entry(&[("cache-control", "max-age=60"), ("content-length", length)], "body");
+            assert_eq!(Entry::read(&own.write().unwrap()).is_some(), is_read, "{length}");
+        }
+        let own = entry(&[("cache-control", "max-age=60"), ("transfer-encoding", "chunked")], "body");
+        assert!(Entry::read(&own.write().unwrap()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn rfc9111_3_2_a_confirmation_replaces_what_it_says_but_for_what_describes_the_body() {
         let own = entry(
             &[("cache-control", "max-age=1"), ("etag", "\"a\""), ("content-type", "text/plain"), ("x-kept", "1")],
