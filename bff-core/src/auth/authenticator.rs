@@ -130,7 +130,11 @@ impl Authenticator {
                 && !issuer.said_object.swap(true, Ordering::Relaxed)
             {
                 let issuer = &issuer.settings.issuer;
-                tracing::warn!(issuer, claim, "is an object, and no text or list: name what stands in it by a dotted path");
+                tracing::warn!(
+                    issuer,
+                    claim,
+                    "is an object, and no text or list: name what stands in it by a dotted path"
+                );
             }
         })?;
 

@@ -11,7 +11,7 @@ const OBJECTS: [(&str, &str); 5] = [
     ("act", "write act.sub"),
 ];
 
-/// The claim that `name` names: the one of exactly this name (names such as `https://shop.example.com/roles` hold dots and
+/// The claim that `name` names: the one of exactly this name (names such as `https://id.example/roles` hold dots and
 /// slashes), or else the one at the end of a path with dots between its steps. What begins with `/` is a JSON pointer
 /// (RFC 6901).
 pub(super) fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -75,7 +75,7 @@ mod tests {
             "roles": ["flat"],
             "a.b": ["exact"],
             "a": { "b": ["below"], "c.d": ["dotted"], "c": { "d": ["deep"] } },
-            "https://shop.example.com/roles": ["url"],
+            "https://id.example/roles": ["url"],
             "realm_access": { "roles": ["admin"] },
             "resource_access": { "my.app": { "roles": ["x"] } },
             "list": [{ "roles": ["first"] }, { "roles": ["second"] }],
@@ -91,8 +91,8 @@ mod tests {
             ("/a/b", Some("below")),
             ("a.c.d", Some("deep")),
             ("/a/c.d", Some("dotted")),
-            ("https://shop.example.com/roles", Some("url")),
-            ("/https:~1~1shop.example.com~1roles", Some("url")),
+            ("https://id.example/roles", Some("url")),
+            ("/https:~1~1id.example~1roles", Some("url")),
             ("realm_access.roles", Some("admin")),
             ("/resource_access/my.app/roles", Some("x")),
             ("resource_access.my.app.roles", None),
@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn k16_what_is_known_to_be_an_object_is_a_mistake() {
-        for name in ["", "/a~b", "/a~", "realm_access", "/realm_access", "resource_access", "resource_access.app", "act"] {
+        for name in
+            ["", "/a~b", "/a~", "realm_access", "/realm_access", "resource_access", "resource_access.app", "act"]
+        {
             assert!(mistake(name).is_some(), "{name}");
         }
         for name in [
@@ -123,7 +125,7 @@ mod tests {
             "/realm_access/roles",
             "resource_access.app.roles",
             "/resource_access/my.app/roles",
-            "https://shop.example.com/roles",
+            "https://id.example/roles",
             "act.sub",
             "/a~0b~1c",
         ] {

@@ -83,7 +83,7 @@ impl KeySet {
     /// none for any of the `accepted` algorithms.
     pub(super) fn read(document: &[u8], accepted: &[Algorithm], max_keys: usize) -> Result<Self, Error> {
         let invalid = |cause: &'static str| Error::new(Kind::InvalidResponse).caused_by(cause);
-        let document: Document<'_> = serde_json::from_slice(without_mark(document))
+        let document: Document<'_> = serde_json::from_str(text(document)?)
             .map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))?;
         if document.keys.len() > max_keys {
             return Err(invalid("the key set has too many keys"));
@@ -111,6 +111,11 @@ impl KeySet {
             None => Lookup::Unknown,
         }
     }
+}
+
+/// Only the mark in front of it is skipped: nothing that decides about signatures is guessed at, nor passed over.
+fn text(document: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(without_mark(document)).map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))
 }
 
 impl Key {

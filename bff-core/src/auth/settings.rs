@@ -111,7 +111,8 @@ impl Default for IssuerSettings {
 }
 
 const LONGEST_REMEMBER: Duration = Duration::from_secs(60);
-const SUPPORTED: &str = "name some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, Ed25519 (also called EdDSA)";
+const SUPPORTED: &str =
+    "name some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, Ed25519 (also called EdDSA)";
 
 impl IssuerSettings {
     /// The accepted algorithms; names that are none of ours are left out, `check` reports them.
@@ -219,7 +220,9 @@ impl IssuerSettings {
         for name in &self.algorithms {
             let problem = match (algorithm::asymmetric(name), algorithm::named(name)) {
                 (Some(_), _) => continue,
-                (None, Some(_)) => format!("{name} needs a secret that is shared with the issuer, which is not supported"),
+                (None, Some(_)) => {
+                    format!("{name} needs a secret that is shared with the issuer, which is not supported")
+                }
                 (None, None) if name.eq_ignore_ascii_case("none") => "none means unsigned".to_owned(),
                 (None, None) => format!("{name:?} is not known"),
             };

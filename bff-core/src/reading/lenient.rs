@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 use serde_json::value::RawValue;
 
@@ -170,7 +170,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Lenient<'_, D> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
         if name == ROWS && self.notes.rows {
             let elements = Vec::<&'de RawValue>::deserialize(self.inner)?;
-            return visitor.visit_seq(Elements { elements: elements.into_iter(), notes: self.notes, error: PhantomData });
+            return visitor.visit_seq(Elements {
+                elements: elements.into_iter(),
+                notes: self.notes,
+                error: PhantomData,
+            });
         }
         let visitor = self.wrap(visitor);
         self.inner.deserialize_newtype_struct(name, visitor)

@@ -69,12 +69,24 @@ fn k04_integers_are_read_wherever_they_stand() {
     check(r#"{"id":"a","count":14.0}"#, thing("a", 14));
     check(r#"{"id":"a","count":-0}"#, thing("a", 0));
     check(r#"{"id":"a","count":1.4e1,"exact":null}"#, thing("a", 14));
-    check(r#"{"id":"a","count":1,"exact":-9007199254740993.0}"#, Thing { exact: Some(-9_007_199_254_740_993), ..thing("a", 1) });
+    check(
+        r#"{"id":"a","count":1,"exact":-9007199254740993.0}"#,
+        Thing { exact: Some(-9_007_199_254_740_993), ..thing("a", 1) },
+    );
     check(r#"{"id":"a","count":1,"sizes":[1.0,2e2]}"#, Thing { sizes: [1, 200], ..thing("a", 1) });
     check(r#"{"id":"a","count":1,"kind":{"sized":65535.0}}"#, Thing { kind: Kind::Sized(65535), ..thing("a", 1) });
-    check(r#"{"id":"a","count":1,"kind":{"pair":[-1.0,1e19]}}"#, Thing { kind: Kind::Pair(-1, 10_000_000_000_000_000_000), ..thing("a", 1) });
-    check(r#"{"id":"a","count":1,"kind":{"named":{"number":-7e0}}}"#, Thing { kind: Kind::Named { number: -7 }, ..thing("a", 1) });
-    check(r#"{"a":1.0,"b":[2.0]}"#, BTreeMap::from([("a".to_owned(), Num::One(1)), ("b".to_owned(), Num::Many(vec![2]))]));
+    check(
+        r#"{"id":"a","count":1,"kind":{"pair":[-1.0,1e19]}}"#,
+        Thing { kind: Kind::Pair(-1, 10_000_000_000_000_000_000), ..thing("a", 1) },
+    );
+    check(
+        r#"{"id":"a","count":1,"kind":{"named":{"number":-7e0}}}"#,
+        Thing { kind: Kind::Named { number: -7 }, ..thing("a", 1) },
+    );
+    check(
+        r#"{"a":1.0,"b":[2.0]}"#,
+        BTreeMap::from([("a".to_owned(), Num::One(1)), ("b".to_owned(), Num::Many(vec![2]))]),
+    );
     check("[[1.0],[2,3e0]]", vec![vec![1_u64], vec![2, 3]]);
     check("5.0", 5_u8);
 }
@@ -149,9 +161,10 @@ fn k02f_a_list_loses_what_cannot_be_read() {
         assert_eq!((read.lost, read.damaged.as_slice()), (Some(Lost { count: 1, of: 3 }), &["things".to_owned()][..]));
         assert!(strictly::<List>(document.as_bytes()).is_err());
     }
-    let read = check(r#"{"things":[{"id":"x\ud83d","count":1},{"id":"b","count":2.0}]}"#, List {
-        things: vec![thing("x\u{FFFD}", 1), thing("b", 2)].into(),
-    });
+    let read = check(
+        r#"{"things":[{"id":"x\ud83d","count":1},{"id":"b","count":2.0}]}"#,
+        List { things: vec![thing("x\u{FFFD}", 1), thing("b", 2)].into() },
+    );
     assert_eq!(read.lost, None);
     refused::<List>(br#"{"things":{"id":"a"}}"#);
     refused::<List>(br#"{"things":[{"id":"a","count":1}"#);
@@ -195,12 +208,15 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z\\\\\"/\u{e9}\u{1F600}]{0,6}", ".{0,6}"]
 }
 
-fn things() -> impl Strategy<Value = Vec<(String, u32, Option<i64>, f64, [u8; 2])>> {
+/// Text, two numbers that may not be there, one that is no integer, and a list of two.
+type Parts = (String, u32, Option<i64>, f64, [u8; 2]);
+
+fn things() -> impl Strategy<Value = Vec<Parts>> {
     proptest::collection::vec((text(), any::<u32>(), any::<Option<i64>>(), -1e9..1e9, any::<[u8; 2]>()), 0..5)
 }
 
-fn document(things: &[(String, u32, Option<i64>, f64, [u8; 2])], number: impl Fn(i128) -> String) -> String {
-    let thing = |(id, count, exact, share, [a, b]): &(String, u32, Option<i64>, f64, [u8; 2])| {
+fn document(things: &[Parts], number: impl Fn(i128) -> String) -> String {
+    let thing = |(id, count, exact, share, [a, b]): &Parts| {
         let exact = exact.map_or("null".to_owned(), |exact| number(exact.into()));
         let (id, count) = (Value::from(id.as_str()), number((*count).into()));
         let (share, a, b) = (Value::from(*share), number((*a).into()), number((*b).into()));

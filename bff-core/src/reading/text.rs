@@ -53,7 +53,8 @@ pub(super) fn repair(document: &[u8]) -> Result<Option<Repaired>, Ambiguous> {
             }
         }
         let Some(sound) = damaged else { continue };
-        let out = repaired.get_or_insert_with(|| Repaired { text: Vec::with_capacity(document.len()), fields: Vec::new() });
+        let out =
+            repaired.get_or_insert_with(|| Repaired { text: Vec::with_capacity(document.len()), fields: Vec::new() });
         let Range { start, end } = range;
         out.text.extend_from_slice(document.get(copied..start).unwrap_or_default());
         out.text.extend_from_slice(&sound);

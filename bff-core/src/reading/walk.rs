@@ -74,7 +74,9 @@ impl<'a> Walk<'a> {
                     });
                 }
                 _ => {
-                    let ends = |byte: &u8| matches!(byte, b'{' | b'[' | b'}' | b']' | b',' | b':' | b'"') || byte.is_ascii_whitespace();
+                    let ends = |byte: &u8| {
+                        matches!(byte, b'{' | b'[' | b'}' | b']' | b',' | b':' | b'"') || byte.is_ascii_whitespace()
+                    };
                     let rest = self.text.get(self.at..).unwrap_or_default();
                     self.at += rest.iter().position(ends).unwrap_or(rest.len());
                     return Some((Piece::Bare, start..self.at));

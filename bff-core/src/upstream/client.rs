@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -345,9 +345,7 @@ fn record<T>(
     result: &Result<(Option<T>, Answer)>,
 ) -> CallRecord {
     let (outcome, staleness, freshness, private) = match result {
-        Ok((None, answer)) => {
-            (CallOutcome::Absent, None, kept_by_clients(answer, safe), answer.freshness.private)
-        }
+        Ok((None, answer)) => (CallOutcome::Absent, None, kept_by_clients(answer, safe), answer.freshness.private),
         Ok((_, answer)) => (answer.outcome, answer.staleness, kept_by_clients(answer, safe), answer.freshness.private),
         Err(error) => match error.kind() {
             Kind::NotFound => (CallOutcome::Absent, None, Freshness::Revalidate, false),

@@ -29,12 +29,8 @@ impl Path {
     /// sent to us, and may have been any: the call ends as an invalid response.
     #[must_use]
     pub fn fill(template: &str, arguments: &[&dyn Display]) -> Self {
-        let mut path = Self {
-            text: String::with_capacity(template.len() + 16),
-            has_query: false,
-            fits: true,
-            damaged: false,
-        };
+        let mut path =
+            Self { text: String::with_capacity(template.len() + 16), has_query: false, fits: true, damaged: false };
         let mut pieces = template.split("{}");
         path.text.push_str(pieces.next().unwrap_or_default());
         let mut argument_text = String::new();

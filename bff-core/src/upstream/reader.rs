@@ -80,9 +80,7 @@ fn erased<T: Send + Sync + 'static>(read: Read<T>) -> Read<Decoded> {
 fn read(by: fn(&Bytes) -> Result<Read<Decoded>, Unreadable>, body: &Bytes) -> Result<Reading> {
     match by(body) {
         Ok(Read { value, document, lost, damaged }) => Ok(Reading { value: Some(value), document, lost, damaged }),
-        Err(_) if is_null(body) => {
-            Ok(Reading { value: None, document: Some(NULL), lost: None, damaged: Vec::new() })
-        }
+        Err(_) if is_null(body) => Ok(Reading { value: None, document: Some(NULL), lost: None, damaged: Vec::new() }),
         Err(error) => Err(Error::new(Kind::InvalidResponse).caused_by(error)),
     }
 }

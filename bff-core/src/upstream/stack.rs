@@ -110,8 +110,8 @@ pub(super) struct Upstream {
     pub(super) flavours: ArcSwap<Vec<Arc<str>>>,
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
-    // bound: MOST_SAID
     /// Fields of its answers that could not be read; each said once in the log.
+    // bound: MOST_SAID
     pub(super) said_damaged: Mutex<BTreeSet<String>>,
 }
 

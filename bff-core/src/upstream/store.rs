@@ -112,7 +112,10 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, readi
         never_stale: entry.never_stale,
     };
     let (is_nothing, decoded) = (reading.value.is_none(), reading.value);
-    answered(entry.body.clone(), Answer { outcome, staleness, freshness, headers: None, decoded, is_nothing, lost: None })
+    answered(
+        entry.body.clone(),
+        Answer { outcome, staleness, freshness, headers: None, decoded, is_nothing, lost: None },
+    )
 }
 
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
@@ -158,7 +161,11 @@ pub(super) fn upstream_failed(error: &Error) -> Option<Reason> {
 }
 
 fn depends(error: Error, of_another_part: bool) -> Error {
-    if of_another_part && !matches!(error.kind(), Kind::NotFound | Kind::Nothing) { error.of_dependency() } else { error }
+    if of_another_part && !matches!(error.kind(), Kind::NotFound | Kind::Nothing) {
+        error.of_dependency()
+    } else {
+        error
+    }
 }
 
 impl Landed {

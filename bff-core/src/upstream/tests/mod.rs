@@ -5,6 +5,7 @@ mod confirmation;
 mod evidence;
 mod hedge;
 mod identity_and_writes;
+mod nothing;
 mod overload;
 mod passing;
 mod protections;
