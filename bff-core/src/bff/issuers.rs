@@ -66,3 +66,68 @@ impl FetchKeys for Issuers {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use http::{Request, Response};
+    use tower::service_fn;
+    use tower::util::BoxCloneSyncService;
+
+    use super::*;
+    use crate::auth::IssuerSettings;
+    use crate::body::Body;
+    use crate::clock;
+    use crate::upstream::{Location, Transport};
+
+    /// An issuer that takes its time, and what its stack was told.
+    struct Slow(Duration, Mutex<Vec<UpstreamSettings>>);
+
+    impl Network for Slow {
+        fn transport(&self, _: &str, own: &UpstreamSettings, _: &Location) -> Result<Transport> {
+            self.1.lock().unwrap().push(own.clone());
+            let takes = self.0;
+            Ok(BoxCloneSyncService::new(service_fn(move |_: Request<Body>| async move {
+                tokio::time::sleep(takes).await;
+                Ok(Response::new(Body::from(b"{}".to_vec())))
+            })))
+        }
+    }
+
+    fn issuer(seconds: u64, kib: u64) -> IssuerSettings {
+        IssuerSettings {
+            jwks_url: "https://id.test/keys".to_owned(),
+            fetch_timeout: Duration::from_secs(seconds),
+            max_document: bytesize::ByteSize::kib(kib),
+            ..IssuerSettings::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_may_take_as_long_as_is_written() {
+        for (written, takes, arrives) in [(5, 4, true), (20, 19, true), (1, 2, false)] {
+            let mut settings = Settings::default();
+            settings.auth.issuers.insert("main".to_owned(), issuer(written, 256));
+            let network = Slow(Duration::from_secs(takes), Mutex::default());
+            let issuers = Issuers::new(&settings, &Arc::default(), &network).unwrap();
+            let begun = clock::now();
+            let fetched = issuers.fetch("https://id.test/keys").await;
+            assert_eq!(fetched.is_ok(), arrives, "{written} s, {fetched:?}");
+            assert_eq!(clock::now() - begun, Duration::from_secs(takes.min(written)));
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_shares_a_key_set_gets_what_is_its_own() {
+        let mut settings = Settings::default();
+        settings.auth.issuers.insert("one".to_owned(), issuer(2, 2048));
+        settings.auth.issuers.insert("two".to_owned(), issuer(7, 64));
+        let network = Slow(Duration::ZERO, Mutex::default());
+        Issuers::new(&settings, &Arc::default(), &network).unwrap();
+        for own in network.1.lock().unwrap().iter() {
+            assert_eq!((own.attempt_timeout, own.connect_timeout), (Duration::from_secs(7), Duration::from_secs(7)));
+            assert_eq!(own.response_limit, bytesize::ByteSize::mib(2));
+        }
+    }
+}

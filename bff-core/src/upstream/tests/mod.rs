@@ -2,6 +2,7 @@
 
 mod balance;
 mod confirmation;
+mod damaged;
 mod evidence;
 mod hedge;
 mod identity_and_writes;
