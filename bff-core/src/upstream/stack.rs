@@ -111,7 +111,7 @@ pub(super) struct Upstream {
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
     /// Fields of its answers that could not be read; each said once in the log.
-    // bound: MOST_SAID
+    // bound: at most MOST_SAID fields
     pub(super) said_damaged: Mutex<BTreeSet<String>>,
 }
 

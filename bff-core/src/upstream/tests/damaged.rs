@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::testing::RedisServer;
 
 /// Everything that is logged while it is the thread's own.
 #[derive(Clone, Default)]
@@ -74,4 +75,38 @@ async fn k02_what_could_not_be_read_is_said_once_for_each_field() {
         assert_eq!(logged.matches(&line).count(), 1, "{field}: {logged}");
     }
     assert!(!logged.contains("secret"), "{logged}");
+}
+
+/// What is kept of an answer that took some guessing is what was read: others read it strictly.
+#[tokio::test]
+async fn what_redis_holds_needs_no_guessing() {
+    let server = tokio::task::spawn_blocking(RedisServer::start).await.unwrap().unwrap();
+    let fleet = async |reply: Reply| {
+        let bff = Bff::new("coast", "1.0.0").page(routes!(page), Policy::public().budget(20_000.ms()));
+        let bff = Builder::<Upstreams>::new(bff).unwrap().answers("weather", reply).settings(|settings| {
+            settings.cache.redis.url = server.url();
+            settings.cache.redis.timeout = Duration::from_secs(20);
+        });
+        bff.build().await.unwrap()
+    };
+    let body = "\u{FEFF}{\"text\":\"x\\ud83d\",\"count\":7.0,\"more\":1.50}";
+    let told = Reply { body: body.into(), ..Reply::json(&Value::Null) }.header("cache-control", "max-age=60");
+    let first = fleet(told).await.get("/page").await.json();
+    assert_eq!(first["weather"], "x\u{FFFD} 7");
+    let mut redis = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let held = async {
+        loop {
+            let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();
+            match keys.first() {
+                Some(key) => break redis::cmd("GET").arg(key).query::<Vec<u8>>(&mut redis).unwrap(),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let held = tokio::time::timeout(Duration::from_secs(20), held).await.expect("nothing is kept");
+    let kept = br#"{"text":"x\ufffd","count":7,"more":1.50}"#;
+    assert!(held.windows(kept.len()).any(|window| window == kept), "{}", held.escape_ascii());
+    // Nobody else is asked.
+    let other = fleet(Reply::status(http::StatusCode::SERVICE_UNAVAILABLE)).await.get("/page").await.json();
+    assert_eq!(other, first);
 }
