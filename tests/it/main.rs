@@ -7,6 +7,7 @@
 // A test says what went wrong by panicking, also in the functions that it calls.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod answers;
 mod bffs;
 mod cache;
 mod cancel;

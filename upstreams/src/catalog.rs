@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use bff_core::upstream::Client;
-use bff_core::{Fetched, Result, path};
+use bff_core::{Fetched, Result, Rows, path};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -80,7 +80,7 @@ pub struct Category {
 pub struct Slice {
     /// The products.
     #[serde(rename = "products")]
-    pub items: Vec<Product>,
+    pub items: Rows<Product>,
     /// What to ask for next with `after`; `None` at the end.
     pub next: Option<ProductId>,
 }
@@ -92,7 +92,7 @@ pub struct CategoryPage {
     pub category: Category,
     /// Its products.
     #[serde(rename = "products")]
-    pub items: Vec<Product>,
+    pub items: Rows<Product>,
     /// Which page, from 1.
     pub page: u32,
     /// How many items a full page has.
@@ -108,7 +108,7 @@ pub struct SearchPage {
     pub query: String,
     /// What was found, the best first.
     #[serde(rename = "products")]
-    pub items: Vec<Product>,
+    pub items: Rows<Product>,
     /// Which page, from 1.
     pub page: u32,
     /// How many items a full page has.
@@ -119,12 +119,12 @@ pub struct SearchPage {
 
 #[derive(Deserialize)]
 struct Products {
-    products: Vec<Product>,
+    products: Rows<Product>,
 }
 
 #[derive(Deserialize)]
 struct Categories {
-    categories: Vec<Category>,
+    categories: Rows<Category>,
 }
 
 impl Catalog {
@@ -140,7 +140,7 @@ impl Catalog {
     ) -> Result<Fetched<Vec<Product>>> {
         let Some(ids) = ids::set(products) else { return Ok(Fetched::fresh(Vec::new())) };
         let batch = self.0.get(path!("/products").query("ids", ids)).shared::<Products>().await?;
-        Ok(batch.map(|batch| batch.products))
+        Ok(batch.map(|batch| batch.products.into()))
     }
 
     /// `limit` products (1 to 100) in the order of their ids, after this one, of all categories or of one;
@@ -159,7 +159,7 @@ impl Catalog {
     /// All categories.
     pub async fn categories(&self) -> Result<Fetched<Vec<Category>>> {
         let all = self.0.get(path!("/categories")).shared::<Categories>().await?;
-        Ok(all.map(|all| all.categories))
+        Ok(all.map(|all| all.categories.into()))
     }
 
     /// One page of the category with this slug; `Kind::NotFound` for a slug that never was.

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use bff_core::upstream::Client;
-use bff_core::{Fetched, Result, path};
+use bff_core::{Fetched, Result, Rows, path};
 use serde::Deserialize;
 
 use crate::ids::{self, ProductId};
@@ -42,7 +42,7 @@ pub struct Warehouse {
 
 #[derive(Deserialize)]
 struct Stocks {
-    stock: Vec<Stock>,
+    stock: Rows<Stock>,
 }
 
 impl Inventory {
@@ -55,6 +55,6 @@ impl Inventory {
     pub async fn stocks(&self, products: impl IntoIterator<Item: Borrow<ProductId>>) -> Result<Fetched<Vec<Stock>>> {
         let Some(ids) = ids::set(products) else { return Ok(Fetched::fresh(Vec::new())) };
         let batch = self.0.get(path!("/stock").query("ids", ids)).shared::<Stocks>().await?;
-        Ok(batch.map(|batch| batch.stock))
+        Ok(batch.map(|batch| batch.stock.into()))
     }
 }

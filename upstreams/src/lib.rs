@@ -21,6 +21,8 @@
 //! - Batches take up to 100 ids and leave out what the backend does not know; for no ids at all nothing is sent.
 //! - A number or a text that the backend does not take (page 0, a blank search) ends as `Kind::Rejected`: check what
 //!   a visitor typed before it gets here.
+//! - A list whose elements are shown one by one is `Rows`: one that cannot be read costs itself, not the list. Prices,
+//!   carts and orders are summed, and are whole or not there.
 //! - Money is a whole number of the currency's minor unit (cents).
 //!
 //! What a backend sends is read and never written: a view is another type, made `From` the one here.

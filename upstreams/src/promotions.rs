@@ -1,7 +1,7 @@
 //! Banners.
 
 use bff_core::upstream::Client;
-use bff_core::{Fetched, Result, path};
+use bff_core::{Fetched, Result, Rows, path};
 use serde::Deserialize;
 
 /// What is being advertised.
@@ -31,13 +31,13 @@ pub struct Promotion {
 
 #[derive(Deserialize)]
 struct Banners {
-    promotions: Vec<Promotion>,
+    promotions: Rows<Promotion>,
 }
 
 impl Promotions {
     /// The banners of one place (`home`, `category`, `cart`, `product`), in their order; an unknown place has none.
     pub async fn at(&self, placement: &str) -> Result<Fetched<Vec<Promotion>>> {
         let path = path!("/promotions").query("placement", placement);
-        Ok(self.0.get(path).shared::<Banners>().await?.map(|found| found.promotions))
+        Ok(self.0.get(path).shared::<Banners>().await?.map(|found| found.promotions.into()))
     }
 }

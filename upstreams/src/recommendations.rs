@@ -1,7 +1,7 @@
 //! Similar products, and products for whoever asks.
 
 use bff_core::upstream::Client;
-use bff_core::{Fetched, Result, path};
+use bff_core::{Fetched, Result, Rows, path};
 use serde::Deserialize;
 
 use crate::ids::ProductId;
@@ -31,7 +31,7 @@ pub struct Item {
 
 #[derive(Deserialize)]
 struct Items {
-    items: Vec<Item>,
+    items: Rows<Item>,
 }
 
 impl Recommendations {
@@ -42,12 +42,12 @@ impl Recommendations {
         if let Some(exclude) = exclude {
             path = path.query("exclude", exclude);
         }
-        Ok(self.0.get(path).shared::<Items>().await?.map(|found| found.items))
+        Ok(self.0.get(path).shared::<Items>().await?.map(|found| found.items.into()))
     }
 
     /// `limit` products (1 to 50) for whoever asks, the best first.
     pub async fn for_me(&self, limit: u32) -> Result<Fetched<Vec<Item>>> {
         let found = self.0.get(path!("/for-me").query("limit", limit)).per_identity::<Items>().await?;
-        Ok(found.map(|found| found.items))
+        Ok(found.map(|found| found.items.into()))
     }
 }

@@ -1,7 +1,7 @@
 //! Star summaries and review texts.
 
 use bff_core::upstream::Client;
-use bff_core::{Fetched, Result, path};
+use bff_core::{Fetched, Result, Rows, path};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -54,7 +54,7 @@ pub struct Review {
 pub struct ReviewPage {
     /// The reviews, newest first.
     #[serde(rename = "reviews")]
-    pub items: Vec<Review>,
+    pub items: Rows<Review>,
     /// Which page, from 1.
     pub page: u32,
     /// How many items a full page has.

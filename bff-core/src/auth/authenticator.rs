@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -32,6 +33,8 @@ struct Issuer {
     settings: Arc<IssuerSettings>,
     accepted: Vec<jsonwebtoken::Algorithm>,
     keys: Jwks,
+    /// A claim that is an object where none is expected; said once in the log.
+    said_object: AtomicBool,
 }
 
 impl Authenticator {
@@ -52,6 +55,7 @@ impl Authenticator {
                 accepted: settings.accepted(),
                 keys: Jwks::new(name, Arc::clone(&settings), Arc::clone(&fetch)),
                 settings,
+                said_object: AtomicBool::new(false),
             }
         });
         let longest = settings.issuers.values().map(|issuer| issuer.max_token_bytes.as_u64()).max();
@@ -121,7 +125,18 @@ impl Authenticator {
             return Err(refused("the token's type is not accepted"));
         }
         let end = claims::check(&parsed.claims, &issuer.settings, clock::unix_seconds())?;
-        let identity = claims::identity(&parsed.claims, &issuer.settings)?;
+        let identity = claims::identity(&parsed.claims, &issuer.settings).inspect_err(|_| {
+            if let Some(claim) = claims::object(&parsed.claims, &issuer.settings)
+                && !issuer.said_object.swap(true, Ordering::Relaxed)
+            {
+                let issuer = &issuer.settings.issuer;
+                tracing::warn!(
+                    issuer,
+                    claim,
+                    "is an object, and no text or list: name what stands in it by a dotted path"
+                );
+            }
+        })?;
 
         let (key, generation) = issuer.keys.key(parsed.kid.as_deref(), parsed.algorithm).await?;
         if !key.signed(&parsed) {

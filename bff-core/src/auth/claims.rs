@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::claim;
 use super::refusal::refused;
 use super::settings::IssuerSettings;
 use crate::error::Error;
@@ -79,9 +80,16 @@ pub(super) fn identity(claims: &Map<String, Value>, settings: &IssuerSettings) -
     Identity::new(claims).map_err(|cause| refused("a claim of the token cannot be used here").caused_by(cause))
 }
 
+/// The claim of the settings that is an object in this token, if one is.
+pub(super) fn object<'a>(claims: &Map<String, Value>, settings: &'a IssuerSettings) -> Option<&'a str> {
+    let IssuerSettings { roles_claim, scope_claim, tenant_claim, client_claim, .. } = settings;
+    let all = [roles_claim, scope_claim, tenant_claim, client_claim];
+    all.into_iter().find(|name| claim::find(claims, name).is_some_and(Value::is_object)).map(String::as_str)
+}
+
 /// A tenant or client; empty ones are refused, because somebody might read "no restriction" in them.
 fn name(claims: &Map<String, Value>, claim: &str) -> Result<Option<String>, Error> {
-    match claims.get(claim) {
+    match claim::find(claims, claim) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(value)) if !value.is_empty() => Ok(Some(value.clone())),
         Some(_) => Err(refused("a claim of the token cannot be used here")),
@@ -90,7 +98,7 @@ fn name(claims: &Map<String, Value>, claim: &str) -> Result<Option<String>, Erro
 
 fn list(claims: &Map<String, Value>, claim: &str, split: fn(&str) -> Vec<String>) -> Result<Vec<String>, Error> {
     let unusable = || refused("a claim of the token cannot be used here");
-    match claims.get(claim) {
+    match claim::find(claims, claim) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(value)) => Ok(split(value)),
         Some(Value::Array(several)) => {

@@ -6,7 +6,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::refusal::refused;
-use super::strict_json;
+use super::{algorithm, strict_json};
 use crate::error::Error;
 
 /// A token of the right form. Who made it is not known yet.
@@ -45,7 +45,7 @@ impl<'a> Jwt<'a> {
         }
         let algorithm = match header.get("alg") {
             // Exact spelling only: "nOnE" and "rs256" are no algorithms.
-            Some(Value::String(name)) => name.parse().map_err(|_| refused(ALGORITHM))?,
+            Some(Value::String(name)) => algorithm::named(name).ok_or_else(|| refused(ALGORITHM))?,
             _ => return Err(refused(ALGORITHM)),
         };
         let kid = text(&mut header, "kid")?;

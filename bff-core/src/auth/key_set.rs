@@ -12,8 +12,10 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::algorithm;
 use super::jwt::{Jwt, LONGEST_KID, decode};
 use crate::error::{Error, Kind};
+use crate::reading::without_mark;
 
 /// What one document holds; at least one key of it can be used.
 #[derive(Debug)]
@@ -81,8 +83,8 @@ impl KeySet {
     /// none for any of the `accepted` algorithms.
     pub(super) fn read(document: &[u8], accepted: &[Algorithm], max_keys: usize) -> Result<Self, Error> {
         let invalid = |cause: &'static str| Error::new(Kind::InvalidResponse).caused_by(cause);
-        let document: Document<'_> =
-            serde_json::from_slice(document).map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))?;
+        let document: Document<'_> = serde_json::from_str(text(document)?)
+            .map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))?;
         if document.keys.len() > max_keys {
             return Err(invalid("the key set has too many keys"));
         }
@@ -111,6 +113,11 @@ impl KeySet {
     }
 }
 
+/// Only the mark in front of it is skipped: nothing that decides about signatures is guessed at, nor passed over.
+fn text(document: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(without_mark(document)).map_err(|cause| Error::new(Kind::InvalidResponse).caused_by(cause))
+}
+
 impl Key {
     fn read(text: &str, accepted: &[Algorithm]) -> Option<Self> {
         let jwk: Jwk<'_> = serde_json::from_str(text).ok()?;
@@ -129,7 +136,7 @@ impl Key {
         let may = |algorithm: &&Algorithm| {
             for_signatures
                 && accepted.contains(algorithm)
-                && jwk.alg.as_deref().is_none_or(|own| own.parse::<Algorithm>().is_ok_and(|own| own == **algorithm))
+                && jwk.alg.as_deref().is_none_or(|own| algorithm::named(own) == Some(**algorithm))
         };
         Some(Self { algorithms: can.iter().filter(may).copied().collect(), kid: jwk.kid, key })
     }

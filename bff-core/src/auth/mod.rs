@@ -9,13 +9,15 @@
 //! - `bearer`: exactly one header, exactly one token
 //! - `remembered`: was it verified a moment ago?
 //! - `jwt`: its form and its header, with `strict_json`: one meaning only
-//! - `claims`: for us, now, and of whom
+//! - `claims`: for us, now, and of whom; `claim`: where each stands
 //! - `jwks`: the issuer's keys: held, renewed, shared; `key_set`: what one document says
 //!
 //! Two answers other than yes, both in `refusal`: the token is bad (401), or it cannot be checked (503).
 
+mod algorithm;
 mod authenticator;
 mod bearer;
+mod claim;
 mod claims;
 mod fetch_keys;
 mod jwks;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use super::{algorithm, claim};
 use crate::settings::{Check, Mistakes};
 
 /// The `[auth]` table: whose tokens are believed. Without an issuer no token is.
@@ -65,6 +66,9 @@ pub struct IssuerSettings {
     /// A key set that is longer counts as a failed fetch. Default 256 KiB.
     pub max_document: ByteSize,
     /// The claim that lists the roles: a list of strings, or one string that is one role. Default `roles`.
+    ///
+    /// This claim and the next three: the claim of exactly this name, or else the one at the end of this dotted path
+    /// (`realm_access.roles`); what begins with `/` is a JSON pointer (RFC 6901).
     pub roles_claim: String,
     /// The claim that lists the scopes: words between spaces, or a list of strings. Default `scope`.
     pub scope_claim: String,
@@ -107,18 +111,14 @@ impl Default for IssuerSettings {
 }
 
 const LONGEST_REMEMBER: Duration = Duration::from_secs(60);
-const SUPPORTED: &str = "name some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+const SUPPORTED: &str =
+    "name some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, Ed25519 (also called EdDSA)";
 
 impl IssuerSettings {
     /// The accepted algorithms; names that are none of ours are left out, `check` reports them.
     pub(super) fn accepted(&self) -> Vec<Algorithm> {
-        self.algorithms.iter().filter_map(|name| asymmetric(name)).collect()
+        self.algorithms.iter().filter_map(|name| algorithm::asymmetric(name)).collect()
     }
-}
-
-/// `None` for everything that needs a shared secret, for `none`, and for names nobody knows.
-fn asymmetric(name: &str) -> Option<Algorithm> {
-    name.parse::<Algorithm>().ok().filter(|known| known.family() != AlgorithmFamily::Hmac)
 }
 
 impl Check for AuthSettings {
@@ -174,8 +174,8 @@ impl Check for IssuerSettings {
             ("tenant_claim", &self.tenant_claim),
             ("client_claim", &self.client_claim),
         ] {
-            if claim.is_empty() {
-                mistakes.note(key, "is empty", "name a claim; tokens need not have it");
+            if let Some((problem, remedy)) = claim::mistake(claim) {
+                mistakes.note(key, problem, remedy);
             }
         }
     }
@@ -218,13 +218,13 @@ impl IssuerSettings {
             mistakes.note("algorithms", "is empty, so no token could be accepted", SUPPORTED);
         }
         for name in &self.algorithms {
-            let problem = match name.parse::<Algorithm>() {
-                Ok(known) if known.family() == AlgorithmFamily::Hmac => {
+            let problem = match (algorithm::asymmetric(name), algorithm::named(name)) {
+                (Some(_), _) => continue,
+                (None, Some(_)) => {
                     format!("{name} needs a secret that is shared with the issuer, which is not supported")
                 }
-                Ok(_) => continue,
-                Err(_) if name.eq_ignore_ascii_case("none") => "none means unsigned".to_owned(),
-                Err(_) => format!("{name:?} is not known"),
+                (None, None) if name.eq_ignore_ascii_case("none") => "none means unsigned".to_owned(),
+                (None, None) => format!("{name:?} is not known"),
             };
             mistakes.note("algorithms", problem, SUPPORTED);
         }

@@ -24,7 +24,7 @@ use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::Settings;
 use crate::context::{Context, Terms, TrustedProxies};
-use crate::edge::{self, Access, Door, PROBLEM_TYPES, Page, Receives, Survey, Whole};
+use crate::edge::{self, Access, Credentials, Door, PROBLEM_TYPES, Page, Receives, Survey, Whole};
 use crate::error::{Error, Kind, Result};
 use crate::openapi;
 use crate::passthrough::{PassThrough, Passage, Routes};
@@ -228,7 +228,9 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let ready = Arc::new(AtomicBool::new(true));
         let plain = |endpoint: &str, path: &str, handler| {
             let terms = Terms { endpoint: endpoint.into(), route: path.into(), ..Terms::default() };
-            edge::door(handler, &door(terms, Access::default(), Criticality::Sheddable, true, Receives::Nothing))
+            // What explains this API is for everybody, and a token that does not hold is what brings many here.
+            let open = Access { credentials: Credentials::Ignored, ..Access::default() };
+            edge::door(handler, &door(terms, open, Criticality::Sheddable, true, Receives::Nothing))
         };
         let passing = routes.names().map(|name| {
             let own = settings.routes.get(name).cloned().unwrap_or_default();
@@ -246,7 +248,9 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             Ok(edge::door(handler, &door).with_state::<()>(()))
         });
         let passing: Vec<_> = passing.collect::<Result<_>>()?;
-        let unmatched = plain("unmatched", "", any(no_such_route));
+        let terms = Terms { endpoint: "unmatched".into(), route: "".into(), ..Terms::default() };
+        let unmatched = door(terms, Access::default(), Criticality::Sheddable, true, Receives::Nothing);
+        let unmatched = edge::door(any(no_such_route), &unmatched);
         let json: Bytes = openapi::render(&document).into();
         let public = pages
             .route("/openapi.json", plain("openapi", "/openapi.json", get(move || openapi_json(json.clone()))))

@@ -193,6 +193,13 @@ impl Store {
         }
     }
 
+    /// Whether something is kept for `key` that may be served while its upstream fails; not that there is none (`null`).
+    #[must_use]
+    pub fn stands_in(&self, key: &Key) -> bool {
+        matches!(self.slots.get(key), Some(Slot::Entry(kept))
+            if (kept.usable_on_error() || kept.usable_while_revalidating()) && *kept.body != *b"null")
+    }
+
     fn forget(&self, key: &Key) {
         self.slots.invalidate(key);
         if let Some(second) = self.second.as_ref().filter(|_| key.owner().is_none()) {

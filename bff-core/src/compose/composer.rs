@@ -68,7 +68,7 @@ impl Composer {
     /// What the page is about.
     ///
     /// # Errors
-    /// When it cannot be had: there is no page. A 404 of its upstream is the page's 404.
+    /// When it cannot be had: there is no page. A 404 of its upstream is the page's 404; a 204 is an invalid response.
     pub fn subject<View, Via, Call, Value>(
         &self,
         name: &'static str,
@@ -214,6 +214,7 @@ impl Composer {
                     Ok(value.into_part())
                 }
                 Err(error) => {
+                    let error = error.where_needed();
                     context.ledger.close(id, |record| {
                         record.outcome = Outcome::Failed;
                         record.reason = error.reason();
@@ -291,7 +292,7 @@ where
     }
 }
 
-/// What a part that failed so comes to: nothing to say for a 404, `omitted` for a refused identity.
+/// What a part that failed so comes to: nothing to say for a 404 or a 204, `omitted` for a refused identity.
 pub(super) fn failed(error: &Error, instead: Outcome) -> (Outcome, Option<Reason>) {
     match error.reason() {
         None => (Outcome::Absent, None),
@@ -300,7 +301,7 @@ pub(super) fn failed(error: &Error, instead: Outcome) -> (Outcome, Option<Reason
     }
 }
 
-/// A part is as old as the oldest answer it was made from.
+/// A part is as old as the oldest answer it was made from, and lacks what the lists of those have lost.
 fn settle_value(context: &Context, id: PartId) {
     let staleness = context.ledger.read(|_, calls| {
         calls
@@ -317,4 +318,13 @@ fn settle_value(context: &Context, id: PartId) {
             record.reason = Some(reason);
         }
     });
+    // Beside the part's own record: it is there, and what is joined to it stands.
+    if let Some((name, lost)) = context.ledger.lost(id) {
+        let rest = context.ledger.open(name, Some(id), Need::Optional);
+        context.ledger.close(rest, |record| {
+            record.outcome = Outcome::Missing;
+            record.reason = Some(Reason::InvalidResponse);
+            record.tally = Some((lost.count, lost.of));
+        });
+    }
 }

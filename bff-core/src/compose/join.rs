@@ -10,8 +10,9 @@ use futures::StreamExt;
 use super::Composer;
 use super::composer::{failed, within};
 use crate::context::{Need, Outcome, PartId, Scope};
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Kind, Reason, Result};
 use crate::fetched::{Fetched, Staleness};
+use crate::reading::is_damaged;
 
 /// The second service's answers, by key. An element without an answer holds `null`; `meta` says why, unless
 /// there simply is none.
@@ -41,6 +42,8 @@ impl<Key: Hash + Eq, Value> Joined<Key, Value> {
 /// What became of one key.
 enum Element<Value> {
     There(Value, Option<Staleness>),
+    /// There, but its lists have lost something.
+    Less(Value),
     Failed(Error),
 }
 
@@ -49,7 +52,8 @@ impl Composer {
     /// key an answer belongs. `path` is where the joined field stands, without indexes (`items.name`).
     ///
     /// Degrades at the soft deadline and never fails. A key the batch does not answer has none. Keys beyond the
-    /// endpoint's join limit (default 100) are not asked for and count as `overloaded`.
+    /// endpoint's join limit (default 100) are not asked for and count as `join_limit`. Keys that hold U+FFFD could not be
+    /// read and may have been any: they are not asked for and count as `invalid_response`.
     pub async fn batch<Key, Value, Batch, Call>(
         &self,
         path: &'static str,
@@ -69,9 +73,17 @@ impl Composer {
         let asked = join.distinct.clone();
         let answers = match within(join.scope.clone(), fetch(asked.clone())).await {
             Ok(batch) => {
-                let staleness = batch.staleness();
+                let (staleness, lost) = (batch.staleness(), batch.lost());
                 let there = |value| (key_of(&value), Element::There(value, staleness));
-                batch.into_inner().into_iter().map(there).collect()
+                let mut answers: Vec<_> = batch.into_inner().into_iter().map(there).collect();
+                if lost.is_some() {
+                    // Nobody knows whose answers were lost, and nobody says of any of these that there is none.
+                    let told: HashSet<Key> = answers.iter().map(|(key, _)| key.clone()).collect();
+                    let untold = asked.into_iter().filter(|key| !told.contains(key));
+                    let failed = |key| (key, Element::Failed(Error::new(Kind::InvalidResponse)));
+                    answers.extend(untold.map(failed));
+                }
+                answers
             }
             Err(error) => asked.into_iter().map(|key| (key, Element::Failed(error.clone()))).collect(),
         };
@@ -81,7 +93,7 @@ impl Composer {
     /// Joins the elements of a list with one call for each distinct key, at most 8 at once by default.
     ///
     /// Degrades at the soft deadline and never fails. Keys beyond the endpoint's join limit (default 100) are not
-    /// asked for and count as `overloaded`.
+    /// asked for and count as `join_limit`, those that hold U+FFFD as `invalid_response`.
     pub async fn each<Key, Value, Call>(
         &self,
         path: &'static str,
@@ -99,8 +111,12 @@ impl Composer {
             async move {
                 match within(scope.clone(), call).await {
                     Ok(fetched) => {
-                        let staleness = fetched.staleness();
-                        (key, Element::There(fetched.into_inner(), staleness))
+                        let (staleness, lost) = (fetched.staleness(), fetched.lost());
+                        let value = fetched.into_inner();
+                        match lost {
+                            None => (key, Element::There(value, staleness)),
+                            Some(_) => (key, Element::Less(value)),
+                        }
                     }
                     Err(error) => (key, Element::Failed(error)),
                 }
@@ -122,6 +138,8 @@ struct Join<Key> {
     elements: Vec<Key>,
     /// The keys that are asked for.
     distinct: Vec<Key>,
+    /// The keys that could not be read.
+    damaged: HashSet<Key>,
 }
 
 impl<Key: Clone + Hash + Eq> Join<Key> {
@@ -134,9 +152,10 @@ impl<Key: Clone + Hash + Eq> Join<Key> {
         let elements: Vec<Key> = keys.into_iter().collect();
         let mut seen = HashSet::with_capacity(elements.len());
         let mut distinct: Vec<Key> = elements.iter().filter(|key| seen.insert(*key)).cloned().collect();
+        let damaged: HashSet<Key> = distinct.extract_if(.., |key| is_damaged(key)).collect();
         distinct.truncate(context.terms.join_limit);
         let scope = Scope { context, part: Some(part), need: Need::Optional, deadline };
-        Self { part, under, path, scope, elements, distinct }
+        Self { part, under, path, scope, elements, distinct, damaged }
     }
 
     /// Counts what is missing, by outcome and reason, over the elements of the list (not over the keys).
@@ -151,6 +170,10 @@ impl<Key: Clone + Hash + Eq> Join<Key> {
                     }
                     found.insert(key, value);
                 }
+                Element::Less(value) => {
+                    marked.insert(key.clone(), Mark::missing(Reason::InvalidResponse));
+                    found.insert(key, value);
+                }
                 Element::Failed(error) => {
                     if let Some(mark) = Mark::failed(&error) {
                         marked.insert(key, mark);
@@ -158,13 +181,16 @@ impl<Key: Clone + Hash + Eq> Join<Key> {
                 }
             }
         }
+        // Two that were not the same may look the same.
+        found.retain(|key, _| !self.damaged.contains(key));
         let asked: HashSet<&Key> = self.distinct.iter().collect();
         let of = u32::try_from(self.elements.len()).unwrap_or(u32::MAX);
         let mut tallies: BTreeMap<(u8, Reason), (Mark, u32)> = BTreeMap::new();
         for key in &self.elements {
             let mark = match marked.get(key) {
                 Some(mark) => *mark,
-                None if !asked.contains(key) => Mark::beyond_limit(),
+                None if self.damaged.contains(key) => Mark::missing(Reason::InvalidResponse),
+                None if !asked.contains(key) => Mark::missing(Reason::JoinLimit),
                 None => continue,
             };
             let (worst, count) = tallies.entry((mark.outcome as u8, mark.reason)).or_insert((mark, 0));
@@ -215,7 +241,7 @@ impl Mark {
         reason.map(|reason| Self { outcome, reason, age: None, retry_after: error.retry_after() })
     }
 
-    fn beyond_limit() -> Self {
-        Self { outcome: Outcome::Missing, reason: Reason::Overloaded, age: None, retry_after: None }
+    fn missing(reason: Reason) -> Self {
+        Self { outcome: Outcome::Missing, reason, age: None, retry_after: None }
     }
 }

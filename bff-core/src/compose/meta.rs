@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::context::{Context, Outcome};
+use crate::error::RetryAfter;
 
 /// Whether everything is there, and what is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -21,10 +22,7 @@ pub struct PartStatus {
     pub part: String,
     /// What is in its place.
     pub outcome: PartOutcome,
-    /// Why. New values may come; treat one you do not know like `upstream_error`.
-    ///
-    /// `timeout`, `deadline`, `upstream_error`, `unreachable`, `circuit_open`, `overloaded`, `invalid_response`,
-    /// `dependency`, `unavailable`; for `omitted`: `not_requested`, `not_entitled`, `client_too_old`.
+    /// Why: one of [`Reason`](crate::error::Reason). The API document lists those that this BFF tells.
     #[schema(example = "timeout")]
     pub reason: String,
     /// For `stale`: how old the data is.
@@ -34,10 +32,10 @@ pub struct PartStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub retry_after_seconds: Option<u64>,
-    /// For a joined field: how many elements lack it.
+    /// For a joined field: how many elements lack it. For a list: how many of its elements are not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// For a joined field: of how many elements.
+    /// Of how many elements.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<u32>,
 }
@@ -100,9 +98,7 @@ impl Meta {
                     outcome,
                     reason: reason.as_str().to_owned(),
                     age_seconds: part.age.map(|age| age.as_secs()),
-                    retry_after_seconds: part
-                        .retry_after
-                        .map(|after| after.as_secs().max(u64::from(after.subsec_nanos() > 0)).max(1)),
+                    retry_after_seconds: part.retry_after.map(|after| RetryAfter::from(after).seconds()),
                     count: part.tally.map(|(count, _)| count),
                     of: part.tally.map(|(_, of)| of),
                 })

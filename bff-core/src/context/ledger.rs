@@ -11,6 +11,7 @@ use super::Need;
 use crate::clock::{self, Instant};
 use crate::error::{Kind, Reason};
 use crate::fetched::Staleness;
+use crate::reading::Lost;
 
 /// Which part, in the order in which the answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +24,7 @@ pub enum Outcome {
     Pending,
     /// There, and as it should be.
     Live,
-    /// There is none (404): null or the stand-in, and nothing to say about it.
+    /// There is none (404, 204): null or the stand-in, and nothing to say about it.
     Absent,
     /// A refresh failed; older data is there.
     Stale,
@@ -91,7 +92,7 @@ pub struct PartRecord {
     pub age: Option<Duration>,
     /// When trying again may help.
     pub retry_after: Option<Duration>,
-    /// For a join: how many elements lack it, of how many.
+    /// For a join, or a list that has lost elements: how many, of how many.
     pub tally: Option<(u32, u32)>,
 }
 
@@ -172,6 +173,8 @@ pub struct CallRecord {
     pub outcome: CallOutcome,
     /// Why its value is older than it should be.
     pub staleness: Option<Staleness>,
+    /// Elements of its value's lists that could not be read.
+    pub lost: Option<Lost>,
     /// From asking to having.
     pub took: Duration,
 }
@@ -238,12 +241,14 @@ impl Ledger {
         }
     }
 
-    /// Whether something in the answer is missing, stale or a stand-in, or was made from stale data outside any part.
+    /// Whether something in the answer is missing, stale or a stand-in, or was made outside any part from what is stale or
+    /// has lost something.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         let book = self.book();
-        let stale_outside = book.calls.iter().any(|call| call.part.is_none() && call.staleness.is_some());
-        stale_outside || book.parts.iter().any(|part| part.outcome.is_degraded() && stands(&book.parts, part))
+        let is_less = |call: &CallRecord| call.staleness.is_some() || call.lost.is_some();
+        let less_outside = book.calls.iter().any(|call| call.part.is_none() && is_less(call));
+        less_outside || book.parts.iter().any(|part| part.outcome.is_degraded() && stands(&book.parts, part))
     }
 
     /// Waits until it is known whether what the page is about is there; at once on a page about nothing.
@@ -268,6 +273,24 @@ impl Ledger {
     #[must_use]
     pub fn name(&self, part: PartId) -> Option<Cow<'static, str>> {
         self.book().parts.get(usize::from(part.0)).map(|record| record.name.clone())
+    }
+
+    /// What the lists of the answers that a part was made from have lost, and its name.
+    #[must_use]
+    pub fn lost(&self, part: PartId) -> Option<(Cow<'static, str>, Lost)> {
+        let book = self.book();
+        let mut all: Option<Lost> = None;
+        for call in book.calls.iter().filter(|call| call.part == Some(part)) {
+            let Some(lost) = call.lost else { continue };
+            let sum = all.get_or_insert_default();
+            // The same answer once more has not lost more.
+            if call.outcome == CallOutcome::Recalled && sum.of >= lost.of {
+                continue;
+            }
+            sum.count = sum.count.saturating_add(lost.count);
+            sum.of = sum.of.saturating_add(lost.of);
+        }
+        Some((book.parts.get(usize::from(part.0))?.name.clone(), all?))
     }
 
     /// Reads all parts (in the order of registration) and calls (in the order of their ends).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, path::ErrorKind};
 use http::request::Parts;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::compose::Composer;
@@ -20,6 +21,9 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        if is_damaged(parts.uri.path()) {
+            return Err(Error::invalid(Input::Malformed, "path", UNREADABLE));
+        }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(PathRejection::FailedToDeserializePathParams(rejection)) => {
@@ -46,6 +50,11 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        if let Some(pair) = pairs.into_iter().find(|pair| is_damaged(pair)) {
+            let name = pair.split('=').next().filter(|name| !is_damaged(name)).unwrap_or_default();
+            return Err(Error::invalid(Input::Malformed, format!("?{name}"), UNREADABLE));
+        }
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(QueryRejection::FailedToDeserializeQueryString(rejection)) => {
@@ -57,6 +66,17 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
             Err(rejection) => Err(Error::internal(rejection)),
         }
     }
+}
+
+const UNREADABLE: &str = "write it as UTF-8, without U+FFFD, which stands for what could not be read";
+
+/// Whether it is no UTF-8, or holds what stands for that.
+fn is_damaged(encoded: &str) -> bool {
+    // Nothing else can be: a target is ASCII but for what its client did not encode.
+    if encoded.bytes().all(|byte| byte.is_ascii() && byte != b'%') {
+        return false;
+    }
+    percent_decode_str(encoded).decode_utf8().map_or(true, |text| text.contains('\u{FFFD}'))
 }
 
 /// Which argument it is about, and what would be right: serde says either `name: …` or names the field in backticks.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::error::{Error, Input, Result};
+use crate::reading;
 
 /// A JSON body: of a request (as an argument) or of an answer.
 ///
@@ -71,32 +72,8 @@ fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = pointer(error.path());
-        let inner = error.into_inner();
-        if inner.is_data() {
-            Error::invalid(Input::Unprocessable, pointer, inner.to_string())
-        } else {
-            Error::invalid(Input::Malformed, pointer, inner.to_string())
-        }
-    })?;
-    reader.end().map_err(|error| Error::invalid(Input::Malformed, "", error.to_string()))?;
-    Ok(value)
-}
-
-/// A JSON pointer (RFC 6901).
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path {
-        pointer.push('/');
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&index.to_string()),
-            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { variant } => pointer.push_str(variant),
-            Segment::Unknown => pointer.push('?'),
-        }
-    }
-    pointer
+    reading::request(body).map_err(|mistake| {
+        let input = if mistake.error.is_data() { Input::Unprocessable } else { Input::Malformed };
+        Error::invalid(input, mistake.pointer, mistake.error.to_string())
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::problem_types::{ProblemType, classify, of_status};
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, RetryAfter};
 
 /// Why there is no answer (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -82,7 +81,8 @@ impl IntoResponse for Error {
     /// Only carries the error outwards; the document is made where the request is known.
     fn into_response(self) -> Response {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        response.extensions_mut().insert(Cause(self));
+        // An answer is needed here.
+        response.extensions_mut().insert(Cause(self.where_needed()));
         response
     }
 }
@@ -155,10 +155,14 @@ fn document(error: &Error, context: &Context) -> Response {
     } else if error.kind() == Kind::NotAllowed {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"insufficient_scope\""));
     }
-    if matches!(kind.status, 429 | 503) {
-        let after = error.retry_after().unwrap_or(Duration::from_secs(1));
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    let after = match kind.status {
+        429 | 503 => Some(error.retry_after().unwrap_or_default()),
+        // Where the upstream has said it.
+        502 => error.retry_after(),
+        _ => None,
+    };
+    if let Some(after) = after.map(RetryAfter::from) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.seconds()));
     }
     response
 }

@@ -81,9 +81,12 @@ pub(super) fn classify(error: &Error) -> &'static ProblemType {
     let passes = error.is_write() || error.upstream().is_none();
     match error.kind() {
         Kind::NotFound if passes || error.part().is_some_and(|(_, need)| need == Need::Subject) => NOT_FOUND,
-        Kind::NotFound | Kind::Rejected | Kind::UpstreamError | Kind::Unreachable | Kind::InvalidResponse => {
-            UPSTREAM_FAILED
-        }
+        Kind::NotFound
+        | Kind::Nothing
+        | Kind::Rejected
+        | Kind::UpstreamError
+        | Kind::Unreachable
+        | Kind::InvalidResponse => UPSTREAM_FAILED,
         Kind::Forbidden | Kind::NotAllowed => FORBIDDEN,
         Kind::Anonymous | Kind::Unauthenticated => UNAUTHENTICATED,
         Kind::Conflict => CONFLICT,

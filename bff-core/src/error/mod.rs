@@ -1,16 +1,18 @@
 //! One error for everything that can keep a part, or a page, from being there.
 
 mod reason;
+mod retry_after;
+mod shown;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Need;
 
 pub use reason::Reason;
+pub use retry_after::RetryAfter;
 
 /// The result of every call and every endpoint.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,11 +46,13 @@ struct Inner {
 pub enum Kind {
     /// The upstream says that there is no such thing (404, 410).
     NotFound,
-    /// The upstream refuses this identity (403).
+    /// The upstream says that there is none (204, `null`). Where something is needed it is an invalid response.
+    Nothing,
+    /// The upstream refuses this identity (403 to a call in its name).
     Forbidden,
     /// A call that needs an identity, made for a request without one; nothing was sent.
     Anonymous,
-    /// The upstream did not accept what *we* sent (400, 401, and every other 4xx).
+    /// The upstream did not accept what *we* sent (400, 401, 403 to a call in nobody's name, and every other 4xx).
     Rejected,
     /// A write met a state that does not allow it (409).
     Conflict,
@@ -227,6 +231,15 @@ impl Error {
         self.change(|inner| inner.evidence = evidence)
     }
 
+    /// The same where something is needed: that there is none is then no answer at all.
+    #[must_use]
+    pub fn where_needed(self) -> Self {
+        if self.0.kind != Kind::Nothing {
+            return self;
+        }
+        self.change(|inner| inner.kind = Kind::InvalidResponse).caused_by("there is none, and it is needed")
+    }
+
     /// At which of the upstream's hosts it happened; for the log.
     #[must_use]
     pub fn at_host(self, host: Arc<str>) -> Self {
@@ -329,10 +342,10 @@ impl Error {
         self.0.is_write && !self.0.unsent && matches!(self.0.kind, Kind::Timeout | Kind::Deadline | Kind::Unreachable)
     }
 
-    /// What `meta` says of a part that failed so; `None` where the part simply is not there (404).
+    /// What `meta` says of a part that failed so; `None` where the part simply is not there (404, 204).
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        if self.0.kind == Kind::NotFound {
+        if matches!(self.0.kind, Kind::NotFound | Kind::Nothing) {
             return None;
         }
         if self.0.dependency {
@@ -355,45 +368,5 @@ impl Error {
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
         Self::new(kind)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((part, _)) = self.part() {
-            write!(out, "part {part}: ")?;
-        }
-        if let Some(upstream) = self.upstream() {
-            write!(out, "upstream {upstream}: ")?;
-        }
-        if let Some(host) = self.host() {
-            write!(out, "host {host}: ")?;
-        }
-        write!(out, "{:?}", self.0.kind)?;
-        if let Some(source) = &self.0.source {
-            write!(out, ": {source}")?;
-            let mut deeper = source.source();
-            while let Some(cause) = deeper {
-                write!(out, ": {cause}")?;
-                deeper = cause.source();
-            }
-        }
-        for fault in &self.0.faults {
-            // Only where: the detail quotes what the client sent, and a log is no place for a user's data.
-            write!(out, "; at {}", fault.pointer.escape_debug())?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, out)
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
     }
 }

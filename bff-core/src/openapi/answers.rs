@@ -32,7 +32,7 @@ pub(super) fn headers() -> impl Iterator<Item = (&'static str, Header)> {
     };
     let retry_after = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1))))
-        .description(Some("Seconds after which asking again may help."))
+        .description(Some("Seconds after which asking again may help, where that is known."))
         .example(Some(5.into()))
         .build();
     [
@@ -130,7 +130,7 @@ fn problems<State>(route: &Route<State>, parts: &[SurveyedPart], has_body: bool)
 fn headers_of(status: u16) -> impl Iterator<Item = &'static str> {
     let own = match status {
         401 => Some(CHALLENGE),
-        429 | 503 => Some(RETRY_AFTER),
+        429 | 502 | 503 => Some(RETRY_AFTER),
         _ => None,
     };
     own.into_iter().chain([REQUEST_ID])

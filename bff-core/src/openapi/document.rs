@@ -33,6 +33,7 @@ pub(crate) fn document<State>(
     let mut schemas: BTreeMap<String, RefOr<Schema>> = named_schemas(routes).collect();
     let mut passed = passed::operations(passed, &schemas);
     mends::mend(&mut operations, &mut passed, &mut schemas);
+    mends::tell_reasons(&mut schemas, about.coarse_reasons);
     for (route, operation) in routes.iter().zip(&mut operations) {
         examples::add(about, operation, parts_of(route), &schemas);
     }

@@ -12,6 +12,7 @@ use super::passed::Passed;
 use super::shapes::{self, Schemas, all, answered, reachable, walk};
 use crate::compose::PartStatus;
 use crate::edge::Problem;
+use crate::error::Reason;
 
 /// Mends all schemas of a document.
 ///
@@ -39,6 +40,24 @@ pub(super) fn mend(operations: &mut [Operation], passed: &mut [Passed], schemas:
     let passed = passed.iter_mut().map(|passed| &mut passed.operation);
     let referred = reachable(operations.iter_mut().chain(passed).flat_map(all), schemas);
     schemas.retain(|name, _| referred.contains(name));
+}
+
+/// Says of a part's `reason`, and of a problem's, what this BFF may tell: from the code that tells it.
+pub(super) fn tell_reasons(schemas: &mut Schemas, coarse: bool) {
+    let list = |of_omission: bool| {
+        let told = Reason::told(coarse).filter(|reason| reason.is_of_omission() == of_omission);
+        told.map(|reason| format!("`{reason}`")).collect::<Vec<_>>().join(", ")
+    };
+    let open = "New values may come; treat one you do not know like `upstream_error`.";
+    let of_part = format!("Why: {}; for `omitted`: {}. {open}", list(false), list(true));
+    let of_problem = format!("Why it failed, in the words of `meta.parts`: {}. {open}", list(false));
+    for (name, about) in [(PartStatus::name(), of_part), (Problem::name(), of_problem)] {
+        if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(&*name)
+            && let Some(RefOr::T(Schema::Object(reason))) = object.properties.get_mut("reason")
+        {
+            reason.description = Some(about);
+        }
+    }
 }
 
 /// Whether the type of this name leaves absent members out of what it writes.

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::settings::JsonSettings;
+use crate::reading;
 
 /// Deeper nesting under a rule is not looked into: no honest answer has it, and each level is a call on the stack.
 const DEEPEST: usize = 64;
@@ -53,9 +54,23 @@ impl Rules {
     /// Arrays are looked through: a rule holds for each element. Where a rule leads into a field that is no object, there
     /// is nothing that the rule allows, so that the field is left out, unless it is allowed as a whole or null.
     ///
+    /// Texts that are no Unicode, and a byte order mark, are dealt with as in answers of typed calls; gives the fields too in
+    /// which there were such texts.
+    ///
     /// # Errors
     /// When it is no JSON, or nothing of it may be seen.
-    pub(super) fn apply(&self, document: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    pub(super) fn apply(&self, document: &[u8]) -> Result<(Vec<u8>, Vec<String>), serde_json::Error> {
+        let error = match self.strictly(document) {
+            Ok(shown) => return Ok((shown, Vec::new())),
+            Err(error) => error,
+        };
+        match reading::readable(document) {
+            Some(readable) => Ok((self.strictly(&readable.document)?, readable.damaged)),
+            None => Err(error),
+        }
+    }
+
+    fn strictly(&self, document: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         let mut out = Vec::with_capacity(document.len());
         let document: &RawValue = serde_json::from_slice(document)?;
         if !write(&mut Cursor::new(document), &self.fields, self.all, 0, &mut out)? {

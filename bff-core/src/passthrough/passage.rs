@@ -25,6 +25,7 @@ use crate::edge::{EdgeSettings, PassedOn, Received, too_large, with_etag};
 use crate::error::{Error, Input, Kind, Result};
 use crate::framing;
 use crate::hop_by_hop;
+use crate::reading::coding;
 use crate::upstream::{Client, Passing, UpstreamSettings};
 
 /// A body of this many bytes takes about a millisecond to filter; a larger one is filtered off the threads that serve.
@@ -223,12 +224,19 @@ impl Passage {
         answer: http::Response<Body>,
     ) -> Result<Response> {
         let (mut down, body) = answer.into_parts();
-        let is_readable = is_plain_json(&down.headers) && down.status != StatusCode::PARTIAL_CONTENT;
-        let body = if is_readable { self.collect(body, limit).await? } else { Bytes::new() };
+        let is_json = is_json(&down.headers) && down.status != StatusCode::PARTIAL_CONTENT;
+        let body = if is_json { self.collect(body, limit).await? } else { Bytes::new() };
+        // It was asked for without, and comes as it likes.
+        let decoded = coding::decode(&mut down.headers, body, limit);
+        let is_readable = is_json && decoded.is_ok();
+        let body = decoded.unwrap_or_default();
         let nothing_to_see = body.is_empty() && (is_readable || down.status.is_redirection());
         let shown = match apply(rules, body.clone()).await {
             _ if nothing_to_see || is_empty(&down.headers, down.status) => Bytes::new(),
-            Ok(shown) => shown.into(),
+            Ok((shown, damaged)) => {
+                self.client.say_damaged(&damaged);
+                shown.into()
+            }
             Err(_) if matches!(down.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 return Err(Error::new(Kind::NotFound));
             }
@@ -272,7 +280,7 @@ impl Passage {
 }
 
 /// Filters here, or on a thread of its own what would hold up everybody else.
-async fn apply(rules: &Arc<Rules>, body: Bytes) -> Result<Vec<u8>, serde_json::Error> {
+async fn apply(rules: &Arc<Rules>, body: Bytes) -> Result<(Vec<u8>, Vec<String>), serde_json::Error> {
     if body.len() < LARGE {
         return rules.apply(&body);
     }
@@ -295,13 +303,11 @@ fn is_websocket(head: &Parts) -> bool {
     head.method == Method::GET && upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// JSON as it can be read here: not compressed.
-fn is_plain_json(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let kind = text(header::CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    let kind = kind.trim().to_ascii_lowercase();
-    let is_plain = text(header::CONTENT_ENCODING).is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    is_plain && (kind == "application/json" || kind.ends_with("+json"))
+/// Whether it is JSON, in whatever coding.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.ends_with("+json")
 }
 
 /// Whether an answer has no body, by what it says of itself.

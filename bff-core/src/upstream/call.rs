@@ -1,6 +1,5 @@
 //! All that a layer may know of a request and of an answer.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
 use super::hosts::Host;
+use super::reader::{Decoded, Reader};
 use super::replay::Kept;
 use super::stack::Upstream;
 use super::streams::{self, Upload};
@@ -19,6 +19,7 @@ use crate::clock::Instant;
 use crate::context::{CallOutcome, Holder, Scope, TraceContext};
 use crate::error::{Error, Evidence, Kind, Result};
 use crate::fetched::Staleness;
+use crate::reading::Lost;
 use crate::resilience::End;
 
 /// What a client says of a request, in its extensions. Layers read this, never the method.
@@ -73,8 +74,8 @@ pub struct Call {
 /// What becomes of an answer.
 #[derive(Clone, Debug)]
 pub(super) enum Handling {
-    /// It is read to its end and decoded, so that garbage is the upstream's failure and not ours.
-    Decode(Decode),
+    /// It is read to its end and as what it should be, so that garbage is the upstream's failure and not ours.
+    Read(Reader),
     /// It belongs to a route, and is passed on as it comes.
     Pass(Arc<Passed>),
 }
@@ -92,15 +93,15 @@ impl Call {
     /// `None` for the call of a typed client.
     pub(super) fn passed(&self) -> Option<&Passed> {
         match &self.handling {
-            Handling::Decode(_) => None,
+            Handling::Read(_) => None,
             Handling::Pass(passed) => Some(passed),
         }
     }
 
     /// How its answer is read; `None` for one that is passed on.
-    pub(super) fn decode(&self) -> Option<Decode> {
+    pub(super) fn reader(&self) -> Option<Reader> {
         match self.handling {
-            Handling::Decode(decode) => Some(decode),
+            Handling::Read(reader) => Some(reader),
             Handling::Pass(_) => None,
         }
     }
@@ -111,10 +112,6 @@ impl Call {
     }
 }
 
-/// A body as the value that the client wants, still without its type.
-pub(super) type Decoded = Arc<dyn Any + Send + Sync>;
-pub(super) type Decode = fn(&Bytes) -> Result<Decoded, serde_path_to_error::Error<serde_json::Error>>;
-
 /// What layers know of an answer, in its extensions, once its body is here.
 #[derive(Clone)]
 pub(super) struct Answer {
@@ -124,6 +121,10 @@ pub(super) struct Answer {
     /// Its headers, where it may be kept.
     pub(super) headers: Option<Arc<HeaderMap>>,
     pub(super) decoded: Option<Decoded>,
+    /// It says that there is none.
+    pub(super) is_nothing: bool,
+    /// What its lists have lost.
+    pub(super) lost: Option<Lost>,
 }
 
 /// Whose fault an answer is, if anybody's. The transport sets it; layers read it, never the status.
@@ -149,6 +150,7 @@ impl Verdict {
             Ok(response) => response.extensions().get().copied().unwrap_or(Self::Fine),
             Err(error) => match error.kind() {
                 Kind::NotFound
+                | Kind::Nothing
                 | Kind::Forbidden
                 | Kind::Rejected
                 | Kind::Conflict

@@ -3,22 +3,22 @@
 use std::any::Any;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::call::{Answer, Call, Decoded, Handling};
-use super::collect;
+use super::call::{Answer, Call, Handling};
 use super::hosts::Network;
+use super::reader::{Decoded, Reader};
 use super::shadow::Shadow;
 use super::stack::{self, Shared, Stack, Upstream};
 use super::target::Target;
@@ -29,6 +29,7 @@ use crate::clock;
 use crate::context::{CallOutcome, CallRecord, Freshness, Scope, TraceContext};
 use crate::error::{Error, Kind, Result};
 use crate::fetched::Fetched;
+use crate::reading::coding;
 use crate::resilience::Variants;
 
 /// So that a backend's log names a request as ours does.
@@ -108,10 +109,16 @@ impl Client {
             shared: shared.clone(),
             flavours: ArcSwap::default(),
             said_private: AtomicBool::new(false),
+            said_damaged: Mutex::default(),
             settings,
         });
         shared.register(&upstream);
         Ok(Self { stack: stack::build(&upstream), upstream })
+    }
+
+    /// Says in the log, once for each field, that its upstream sends something there that cannot be read.
+    pub(crate) fn say_damaged(&self, fields: &[String]) {
+        self.upstream.say_damaged(fields);
     }
 
     /// Asks for something.
@@ -210,6 +217,12 @@ impl Unsent {
     pub fn per_identity<T>(self) -> Ready<T> {
         Ready { call: self, per_identity: true, value: PhantomData }
     }
+
+    /// A shared call for a document that its caller reads, strictly, whatever its content type says.
+    pub(crate) async fn document(self) -> Result<Bytes> {
+        let ready = Ready { call: self, per_identity: false, value: PhantomData };
+        send::<Bytes>(ready, Reader::of_document()).await.map(Fetched::into_inner)
+    }
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> IntoFuture for Ready<T> {
@@ -217,11 +230,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> IntoFuture for Ready<T> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        send(self).boxed()
+        send(self, Reader::of::<T>()).boxed()
     }
 }
 
-async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> Result<Fetched<T>> {
+async fn send<T: Send + Sync + 'static>(ready: Ready<T>, reader: Reader) -> Result<Fetched<T>> {
     let Ready { call, per_identity, .. } = ready;
     let Unsent { client, method, path, body, timeout, attempt_timeout, retries, hedged, ttl, invalidates } = call;
     let upstream = client.upstream.clone();
@@ -233,10 +246,12 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
     let safe = method.is_safe();
     let started = clock::now();
 
-    let target = path.target().ok_or_else(|| Error::new(Kind::NotFound).from_upstream(upstream.name.clone()))?;
+    let target = path.target().ok_or_else(|| path.unfit().from_upstream(upstream.name.clone()))?;
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = Uri::try_from(target).map_err(Error::internal)?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let codings = if upstream.settings.compressed { coding::COMPRESSED } else { coding::IDENTITY };
+    request.headers_mut().insert(ACCEPT_ENCODING, codings);
     if let Some(body) = body {
         *request.body_mut() = Body::Bytes(body?);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -271,7 +286,7 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
         hedged: hedged.unwrap_or(upstream.settings.hedge.enabled),
         deadline: None,
         overrides,
-        handling: Handling::Decode(decode::<T>),
+        handling: Handling::Read(reader),
         known: None,
         target: upstream.main.clone(),
         host: None,
@@ -282,41 +297,38 @@ async fn send<T: DeserializeOwned + Send + Sync + 'static>(ready: Ready<T>) -> R
 
     let result =
         if safe { (client.stack)(request).await } else { write(&upstream, &client.stack, request, invalidates).await };
-    let result = result.and_then(|response| open::<T>(response));
+    let result = result.and_then(|response| open::<T>(response, reader));
     if let Some(scope) = scope {
         let took = clock::now() - started;
         scope.context.ledger.call(record(&scope, &upstream, per_identity, safe, took, &result));
     }
-    result.map(|(value, answer)| match answer.staleness {
+    let (value, answer) = result?;
+    let value = value.ok_or_else(|| Error::new(Kind::Nothing).from_upstream(upstream.name.clone()))?;
+    let fetched = match answer.staleness {
         None => Fetched::fresh(value),
         Some(staleness) => Fetched::stale(value, staleness),
+    };
+    Ok(match answer.lost {
+        None => fetched,
+        Some(lost) => fetched.without(lost),
     })
 }
 
-fn decode<T: DeserializeOwned + Send + Sync + 'static>(
-    body: &Bytes,
-) -> Result<Decoded, serde_path_to_error::Error<serde_json::Error>> {
-    // No content is `null`, so that a write that answers 204 can be asked for `()`.
-    let text: &[u8] = if body.is_empty() { b"null" } else { body };
-    // The path to a mistake costs as much as reading; it is looked for only when there is one.
-    if let Ok(value) = serde_json::from_slice::<T>(text) {
-        return Ok(Arc::new(value));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    serde_path_to_error::deserialize::<_, T>(&mut reader).map(|value| Arc::new(value) as Decoded)
-}
-
-/// The value in an answer: the one that was read when it arrived, or, where it is shared or kept, read again.
-fn open<T: DeserializeOwned + Send + Sync + 'static>(response: Response<Body>) -> Result<(T, Answer)> {
+/// The value in an answer: the one that was read when it arrived, or, where it is shared or kept, read again. `None` where
+/// it says that there is none.
+fn open<T: Send + Sync + 'static>(response: Response<Body>, reader: Reader) -> Result<(Option<T>, Answer)> {
     let (mut head, body) = response.into_parts();
     let mut answer: Answer =
         head.extensions.remove().ok_or_else(|| Error::internal("an answer that was not collected"))?;
+    if answer.is_nothing {
+        return Ok((None, answer));
+    }
     if let Some(value) = answer.decoded.take().and_then(own::<T>) {
-        return Ok((value, answer));
+        return Ok((Some(value), answer));
     }
     let body = body.as_bytes().cloned().unwrap_or_default();
-    match own::<T>(collect::run(decode::<T>, &body)?) {
-        Some(value) => Ok((value, answer)),
+    match reader.arrived(&body)?.value.and_then(own::<T>) {
+        Some(value) => Ok((Some(value), answer)),
         None => Err(Error::internal("a value that was read twice")),
     }
 }
@@ -331,9 +343,10 @@ fn record<T>(
     per_identity: bool,
     safe: bool,
     took: Duration,
-    result: &Result<(T, Answer)>,
+    result: &Result<(Option<T>, Answer)>,
 ) -> CallRecord {
     let (outcome, staleness, freshness, private) = match result {
+        Ok((None, answer)) => (CallOutcome::Absent, None, kept_by_clients(answer, safe), answer.freshness.private),
         Ok((_, answer)) => (answer.outcome, answer.staleness, kept_by_clients(answer, safe), answer.freshness.private),
         Err(error) => match error.kind() {
             Kind::NotFound => (CallOutcome::Absent, None, Freshness::Revalidate, false),
@@ -351,6 +364,7 @@ fn record<T>(
         vary: upstream.vary.clone(),
         outcome,
         staleness,
+        lost: result.as_ref().ok().and_then(|(_, answer)| answer.lost),
         took,
     }
 }

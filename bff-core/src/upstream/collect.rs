@@ -15,13 +15,15 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::{Service, ServiceExt};
 
-use super::call::{Answer, Call, Decode, Handling, answered, call_of};
+use super::call::{Answer, Call, Handling, answered, call_of};
+use super::reader::{NULL, Reader, is_empty};
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Keeper};
 use crate::clock;
 use crate::context::CallOutcome;
 use crate::error::{Error, Evidence, Kind, Result};
+use crate::reading::{coding, without_mark};
 
 pub(super) async fn collect<Inner>(
     upstream: Arc<Upstream>,
@@ -33,8 +35,8 @@ where
 {
     let call = call_of(&request)?;
     let &Call { safe, per_identity, overrides, ref known, .. } = call;
-    let decode = match &call.handling {
-        Handling::Decode(decode) => *decode,
+    let reader = match &call.handling {
+        Handling::Read(reader) => *reader,
         // A route's answer is its client's to read: its status stands, and its verdict is in its extensions.
         Handling::Pass(passed) => {
             let passed = passed.clone();
@@ -44,8 +46,9 @@ where
     let (known, key, asked) = (known.clone(), call.key.clone(), clock::now());
     let target = request.uri().path_and_query().cloned();
     let of_question = |error| of_question(error, target.as_ref());
+    let asking = Asking { safe, per_identity, reader };
     let (mut head, body) = inner.oneshot(request).await?.into_parts();
-    let body = match known {
+    let (body, reading) = match known {
         Some(known) if head.status == StatusCode::NOT_MODIFIED => {
             if !known.is_confirmed_by(&head.headers) {
                 // It is not asked to confirm this again, or it would say the same until the entry's end.
@@ -55,26 +58,52 @@ where
                 let error = Error::new(Kind::InvalidResponse).caused_by("a 304 for something that was not asked for");
                 return Err(of_question(error));
             }
-            confirmed(&known, &mut head)
+            let body = confirmed(&known, &mut head);
+            let reading = reader.kept(&body).map_err(of_question)?;
+            (body, reading)
         }
-        _ => whole(&upstream, &head, body, safe).await.map_err(of_question)?,
+        _ => {
+            let body = whole(&upstream, &mut head, body, asking).await.map_err(of_question)?;
+            let reading = reader.arrived(&body).map_err(of_question)?;
+            upstream.say_damaged(&reading.damaged);
+            (reading.document.clone().unwrap_or(body), reading)
+        }
     };
-    let freshness = if safe && head.status == StatusCode::OK {
+    let is_nothing = reading.value.is_none();
+    if is_nothing && !safe {
+        let error = Error::new(Kind::InvalidResponse).caused_by("it says nothing of what has become of the write");
+        return Err(of_question(error));
+    }
+    let has_answer = matches!(head.status, StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    let mut freshness = if safe && has_answer {
         let keeper = Keeper { shared: !per_identity, overrides, ..Keeper::default() };
-        Freshness::read(head.status, &head.headers, &keeper, clock::wall(), clock::now() - asked)
+        // That there is none is kept like anything else that is said.
+        Freshness::read(StatusCode::OK, &head.headers, &keeper, clock::wall(), clock::now() - asked)
     } else {
         Freshness::NOT_KEPT
     };
+    if reading.lost.is_some() {
+        // The next one may be whole.
+        freshness = Freshness { private: freshness.private, ..Freshness::NOT_KEPT };
+    }
     if !per_identity && freshness.private && !upstream.said_private.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             upstream = %upstream.name,
             "answers `private` to a call that is declared shared; such answers are not kept, and the page is private"
         );
     }
-    let decoded = run(decode, &body).map_err(of_question)?;
     let headers = freshness.storable.then(|| Arc::new(head.headers));
-    let outcome = CallOutcome::Live;
-    Ok(answered(body, Answer { outcome, staleness: None, freshness, headers, decoded: Some(decoded) }))
+    let (outcome, lost) = (CallOutcome::Live, reading.lost);
+    let answer = Answer { outcome, staleness: None, freshness, headers, decoded: reading.value, is_nothing, lost };
+    Ok(answered(body, answer))
+}
+
+/// What it depends on what an answer means.
+#[derive(Clone, Copy)]
+struct Asking {
+    safe: bool,
+    per_identity: bool,
+    reader: Reader,
 }
 
 /// What is kept is still what the upstream has: as if it had sent it again.
@@ -84,18 +113,28 @@ fn confirmed(known: &Entry, head: &mut Parts) -> Bytes {
     known.body.clone()
 }
 
-async fn whole(upstream: &Upstream, head: &Parts, body: Body, safe: bool) -> Result<Bytes> {
+async fn whole(upstream: &Upstream, head: &mut Parts, body: Body, asking: Asking) -> Result<Bytes> {
     if !head.status.is_success() {
-        return Err(refused(head.status, &head.headers, safe));
+        return Err(refused(head.status, &head.headers, asking));
     }
     let limit = usize::try_from(upstream.settings.response_limit.as_u64()).unwrap_or(usize::MAX);
     let body = read(body, limit).await?;
-    if !body.is_empty() && !is_json(&head.headers) {
+    let body = coding::decode(&mut head.headers, body, limit)
+        .map_err(|error| Error::new(Kind::InvalidResponse).caused_by(error))?;
+    if is_empty(&body) {
+        let may_be = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+            // A write may have nothing to say, and who wants nothing gets it.
+            || !asking.safe
+            || asking.reader.wants_nothing
+            || upstream.settings.empty_is_none;
+        return if may_be { Ok(NULL) } else { Err(Error::new(Kind::InvalidResponse).caused_by("the answer is empty")) };
+    }
+    if !asking.reader.of_any_type && !is_json(&head.headers) {
         return Err(Error::new(Kind::InvalidResponse)
             .caused_by("the content type is not JSON")
             .with_evidence(Evidence::Host));
     }
-    if !body.is_empty() && !begins_as_json(&body) {
+    if !begins_as_json(&body) {
         return Err(Error::new(Kind::InvalidResponse).caused_by("no JSON").with_evidence(Evidence::Host));
     }
     Ok(body)
@@ -114,31 +153,8 @@ fn of_question(error: Error, target: Option<&PathAndQuery>) -> Error {
 
 /// Whether the first byte that counts can begin a JSON value (RFC 8259 §2); a byte order mark is looked over.
 fn begins_as_json(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let first = body.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let first = without_mark(body).iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     first.is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
-}
-
-/// The value in a body.
-///
-/// # Errors
-/// When the body is not what the client's type says; names the place in it, never the value.
-pub(super) fn run(decode: Decode, body: &Bytes) -> Result<super::call::Decoded> {
-    decode(body).map_err(|error| {
-        let at = error.path().to_string();
-        let inner = error.into_inner();
-        // serde_json quotes the value that does not fit; a log is no place for a user's data.
-        let what = match inner.classify() {
-            serde_json::error::Category::Data => "a value of the wrong kind, or a field that is missing",
-            serde_json::error::Category::Eof => "the JSON ends early",
-            _ => "no JSON",
-        };
-        Error::new(Kind::InvalidResponse).caused_by(format!(
-            "{what} at {at}, line {} column {}",
-            inner.line(),
-            inner.column()
-        ))
-    })
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<Bytes> {
@@ -181,11 +197,13 @@ fn is_json(headers: &HeaderMap) -> bool {
         || kind.len() > 5 && kind.get(kind.len() - 5..).is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
 }
 
-/// What a status that is no success means. 409, 412 and 422 have a meaning of their own only for writes.
-fn refused(status: StatusCode, headers: &HeaderMap, safe: bool) -> Error {
+/// What a status that is no success means. 409, 412 and 422 have a meaning of their own only for writes, and 403 only where
+/// the call says who asks: a call that says nothing of that is refused because of us.
+fn refused(status: StatusCode, headers: &HeaderMap, asking: Asking) -> Error {
+    let Asking { safe, per_identity, .. } = asking;
     let kind = match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
-        StatusCode::FORBIDDEN => Kind::Forbidden,
+        StatusCode::FORBIDDEN if per_identity => Kind::Forbidden,
         StatusCode::TOO_MANY_REQUESTS => Kind::Overloaded,
         StatusCode::CONFLICT if !safe => Kind::Conflict,
         StatusCode::PRECONDITION_FAILED if !safe => Kind::Precondition,

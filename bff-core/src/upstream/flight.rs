@@ -9,13 +9,15 @@ use http::header::{AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use tower::Service;
 
-use super::call::{Answer, Decoded, call_mut};
+use super::call::{Answer, call_mut};
+use super::reader::Decoded;
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Store, compact};
 use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
+use crate::reading::Lost;
 
 /// The end of a call, for each of its waiters.
 pub(super) type Flown = Result<Landed>;
@@ -27,6 +29,10 @@ pub(super) struct Landed {
     pub(super) freshness: Freshness,
     headers: Option<Arc<HeaderMap>>,
     pub(super) decoded: Option<Decoded>,
+    /// It says that there is none.
+    pub(super) is_nothing: bool,
+    /// What its lists have lost.
+    pub(super) lost: Option<Lost>,
 }
 
 impl std::fmt::Debug for Landed {
@@ -83,8 +89,8 @@ fn land(response: Response<Body>) -> Flown {
     let (mut parts, body) = response.into_parts();
     match (parts.extensions.remove::<Answer>(), body) {
         (Some(answer), Body::Bytes(body)) => {
-            let Answer { freshness, headers, decoded, .. } = answer;
-            Ok(Landed { body, freshness, headers, decoded })
+            let Answer { freshness, headers, decoded, is_nothing, lost, .. } = answer;
+            Ok(Landed { body, freshness, headers, decoded, is_nothing, lost })
         }
         _ => Err(Error::internal("an answer that was not collected cannot be shared")),
     }
@@ -95,9 +101,13 @@ fn is_needed_again(name: &HeaderName) -> bool {
     matches!(*name, ETAG | LAST_MODIFIED | CACHE_CONTROL | EXPIRES | DATE | AGE) || Freshness::is_said_by(name)
 }
 
-/// A failed call never touches what is kept; a definite "there is none" does.
+/// A failed call never touches what is kept; a definite "there is none" (404) does.
 fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
     match ended {
+        // It is not whole, and is no reason to forget what was.
+        Ok(Landed { lost: Some(_), .. }) => {}
+        // So may a broken proxy say it: what would stand in for a failure stands in for that, too.
+        Ok(Landed { is_nothing: true, .. }) if store.stands_in(key) => {}
         Ok(Landed { body, freshness, headers: Some(headers), .. }) => {
             let (status, body, cut) = (StatusCode::OK, compact(body), store.cut());
             let entry = Entry::new(status, headers, body, freshness, asked, cut, is_needed_again);

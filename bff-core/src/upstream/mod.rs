@@ -24,6 +24,7 @@ mod observe;
 mod pass;
 mod path;
 mod propagate;
+mod reader;
 mod replay;
 mod retry;
 mod settings;

@@ -39,6 +39,7 @@ where
 /// What a route passes on has no [`Answer`]: there a failure is an answer, too.
 fn outcome(response: &Response<Body>) -> CallOutcome {
     match response.extensions().get::<Answer>() {
+        Some(Answer { is_nothing: true, .. }) => CallOutcome::Absent,
         Some(answer) => answer.outcome,
         None => match response.extensions().get() {
             Some(Verdict::UpstreamFault) => CallOutcome::Failed(Kind::UpstreamError),

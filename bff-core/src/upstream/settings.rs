@@ -49,8 +49,10 @@ pub struct UpstreamSettings {
     pub forward: Vec<String>,
     /// Speaks HTTP/2 without asking first (h2c or TLS with prior knowledge). Default: no.
     pub http2: bool,
-    /// Asks for compressed answers. Default: no, because backends are near.
+    /// Asks for compressed answers (gzip, br, zstd, deflate). Default: no, because backends are near.
     pub compressed: bool,
+    /// A 200 without a body says that there is none, as a 204 does. Default: no, a broken proxy answers so, too.
+    pub empty_is_none: bool,
     /// What holds where its answers do not say how long they may be kept.
     pub cache: Overrides,
     /// Asking again.
@@ -85,6 +87,7 @@ impl Default for UpstreamSettings {
             forward: Vec::new(),
             http2: false,
             compressed: false,
+            empty_is_none: false,
             cache: Overrides::default(),
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),

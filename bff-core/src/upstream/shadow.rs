@@ -12,10 +12,12 @@ use tower::{Service, ServiceExt};
 
 use super::call::{again, call_of};
 use super::hosts::{Location, Network};
+use super::reader::NULL;
 use super::stack::Upstream;
 use super::{Transport, UpstreamSettings};
 use crate::body::Body;
 use crate::error::{Error, Kind, Result};
+use crate::reading::coding;
 use crate::resilience::{Report, ShadowSettings};
 use url::Url;
 
@@ -118,6 +120,9 @@ where
 async fn ask(transport: Transport, request: Request<Body>, limit: usize) -> Result<(u16, Bytes), &'static str> {
     let response = transport.oneshot(request).await.map_err(|_| "unreachable")?;
     let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), limit).collect().await.map_err(|_| "body")?;
-    Ok((status, body.to_bytes()))
+    let (mut head, body) = response.into_parts();
+    let body = Limited::new(body, limit).collect().await.map_err(|_| "body")?;
+    let body = coding::decode(&mut head.headers, body.to_bytes(), limit).map_err(|_| "body")?;
+    // The real answer is kept so as well.
+    Ok((status, if body.is_empty() { NULL } else { body }))
 }

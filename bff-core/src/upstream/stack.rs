@@ -1,7 +1,8 @@
 //! The outbound stack: every layer between a typed client and the network, outermost first, and why it stands there.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
@@ -109,6 +110,25 @@ pub(super) struct Upstream {
     pub(super) flavours: ArcSwap<Vec<Arc<str>>>,
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
+    /// Fields of its answers that could not be read; each said once in the log.
+    // bound: at most MOST_SAID fields
+    pub(super) said_damaged: Mutex<BTreeSet<String>>,
+}
+
+/// So many fields are told of in the log; who has more has one cause for all.
+const MOST_SAID: usize = 64;
+
+impl Upstream {
+    /// Says in the log, once for each field, that something there could not be read.
+    pub(super) fn say_damaged(&self, fields: &[String]) {
+        for field in fields {
+            let mut said = self.said_damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.len() < MOST_SAID && said.insert(field.clone()) {
+                drop(said);
+                tracing::warn!(upstream = %self.name, field, "sends what cannot be read there; the rest of its answers is used");
+            }
+        }
+    }
 }
 
 /// A stack, ready to be called from anywhere.

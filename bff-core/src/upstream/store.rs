@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower::Service;
 
-use super::call::{Answer, Decoded, again, answered, call_mut, call_of};
-use super::collect::run;
+use super::call::{Answer, again, answered, call_mut, call_of};
 use super::flight::{Flown, Landed};
+use super::reader::Reading;
 use super::stack::Upstream;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Lookup};
@@ -27,55 +27,65 @@ where
     Inner::Future: Send,
 {
     let call = call_of(&request)?;
-    let Some(key) = call.key.clone() else { return inner.call(request).await };
+    let (Some(key), Some(reader)) = (call.key.clone(), call.reader()) else { return inner.call(request).await };
+    let is_required = call.required;
     let mut of_another_part = false;
-    let mut failed_before = None;
+    let mut before = None;
     if let Some(scope) = &call.scope {
         let (first, told) = scope.context.memory.ask::<Flown>(key.text(), scope.part);
         of_another_part = first != scope.part;
         match told.as_deref() {
-            Some(Ok(landed)) => return Ok(landed.clone().answered(CallOutcome::Recalled)),
+            Some(Ok(landed)) if !landed.is_nothing => return Ok(landed.clone().answered(CallOutcome::Recalled)),
             // Not asked again in this request; but older data may stand in for it here as it did there.
-            Some(Err(error)) => failed_before = Some(error.clone()),
+            Some(told) => before = Some(told.clone().map(|landed| landed.answered(CallOutcome::Recalled))),
             None => {}
         }
     }
-    let decode = call.decode();
     let lookup = upstream.shared.store.look_up(&key).await;
-    let decoded = lookup.entry().map(|entry| decode.map(|decode| run(decode, &entry.body)).transpose());
-    let kept = match (lookup, decoded) {
+    let reading = lookup.entry().map(|entry| reader.kept(&entry.body));
+    let kept = match (lookup, reading) {
         // Another version of this BFF kept it, whose type was another.
         (_, Some(Err(error))) => {
             tracing::debug!(%error, upstream = %upstream.name, "what is kept cannot be read");
             upstream.shared.store.supersede(&key, clock::now());
             None
         }
-        (Lookup::Fresh(entry), Some(Ok(value))) => return Ok(kept(&entry, CallOutcome::Hit, None, value)),
-        (Lookup::Revalidate(entry), Some(Ok(value))) => {
+        // Who needs something asks again.
+        (_, Some(Ok(Reading { value: None, .. }))) if is_required => None,
+        (Lookup::Fresh(entry), Some(Ok(reading))) => return Ok(kept(&entry, CallOutcome::Hit, None, reading)),
+        (Lookup::Revalidate(entry), Some(Ok(reading))) => {
             confirm(&mut request, &entry)?;
             refresh(&upstream, &key, &request, inner);
-            return Ok(kept(&entry, CallOutcome::Revalidating, None, value));
+            return Ok(kept(&entry, CallOutcome::Revalidating, None, reading));
         }
-        (Lookup::Expired(entry), Some(Ok(value))) => {
+        (Lookup::Expired(entry), Some(Ok(reading))) => {
             confirm(&mut request, &entry)?;
-            Some((entry, value))
+            Some((entry, reading))
         }
         (Lookup::Miss, _) | (_, None) => None,
     };
-    let error = match failed_before {
-        Some(error) => error,
-        None => match inner.call(request).await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        },
+    let ended = match before {
+        Some(before) => before,
+        None => inner.call(request).await,
     };
-    match (kept, upstream_failed(&error)) {
-        (Some((entry, value)), Some(reason)) if entry.usable_on_error() => {
-            tracing::debug!(%error, upstream = %upstream.name, "serving stale");
-            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason }), value))
+    let reason = match &ended {
+        Ok(response) if !is_nothing(response) => return ended,
+        // There was something a moment ago, and a broken proxy says so, too.
+        Ok(_) => Some(Reason::InvalidResponse),
+        Err(error) => upstream_failed(error),
+    };
+    match (kept, reason) {
+        (Some((entry, reading)), Some(reason)) if entry.usable_on_error() && reading.value.is_some() => {
+            tracing::debug!(error = ended.err().map(tracing::field::display), upstream = %upstream.name, "serving stale");
+            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason }), reading))
         }
-        _ => Err(depends(error, of_another_part)),
+        _ => ended.map_err(|error| depends(error, of_another_part)),
     }
+}
+
+/// Whether an answer says that there is none.
+pub(super) fn is_nothing(response: &Response<Body>) -> bool {
+    response.extensions().get().is_some_and(|answer: &Answer| answer.is_nothing)
 }
 
 /// Asks for what is kept to be confirmed, if there is anything to ask by.
@@ -87,7 +97,7 @@ fn confirm(request: &mut Request<Body>, entry: &Arc<Entry>) -> Result<()> {
 }
 
 /// A kept answer on its way up.
-fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, decoded: Option<Decoded>) -> Response<Body> {
+fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, reading: Reading) -> Response<Body> {
     let freshness = Freshness {
         storable: true,
         private: entry.private,
@@ -101,7 +111,11 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, decod
         if_disconnected: Duration::ZERO,
         never_stale: entry.never_stale,
     };
-    answered(entry.body.clone(), Answer { outcome, staleness, freshness, headers: None, decoded })
+    let (is_nothing, decoded) = (reading.value.is_none(), reading.value);
+    answered(
+        entry.body.clone(),
+        Answer { outcome, staleness, freshness, headers: None, decoded, is_nothing, lost: None },
+    )
 }
 
 /// Asks again behind the answer. Belongs to nobody: no caller's deadline; the identity is that of the key.
@@ -147,13 +161,17 @@ pub(super) fn upstream_failed(error: &Error) -> Option<Reason> {
 }
 
 fn depends(error: Error, of_another_part: bool) -> Error {
-    if of_another_part && error.kind() != Kind::NotFound { error.of_dependency() } else { error }
+    if of_another_part && !matches!(error.kind(), Kind::NotFound | Kind::Nothing) {
+        error.of_dependency()
+    } else {
+        error
+    }
 }
 
 impl Landed {
     /// The same answer for one more waiter.
     pub(super) fn answered(self, outcome: CallOutcome) -> Response<Body> {
-        let Self { body, freshness, decoded, .. } = self;
-        answered(body, Answer { outcome, staleness: None, freshness, headers: None, decoded })
+        let Self { body, freshness, decoded, is_nothing, lost, .. } = self;
+        answered(body, Answer { outcome, staleness: None, freshness, headers: None, decoded, is_nothing, lost })
     }
 }

@@ -1,4 +1,4 @@
-//! The network: reqwest where TLS or compression is spoken, hyper's own client for the rest. No other file knows either.
+//! The network: reqwest where TLS is spoken or answers are to be compressed, hyper's own client for the rest. No other file knows either.
 
 use std::error::Error as StdError;
 use std::io;
@@ -107,9 +107,10 @@ fn client(at: &Location, settings: &UpstreamSettings, upgrading: bool) -> Result
         // Shorter than what servers allow, so that a connection is not used in the moment in which they close it.
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(512)
-        .gzip(settings.compressed)
-        .brotli(settings.compressed)
-        .zstd(settings.compressed);
+        // Codings are undone where answers are read; a route's are its client's.
+        .gzip(false)
+        .brotli(false)
+        .zstd(false);
     if upgrading {
         builder = builder.http1_only();
     } else if settings.http2 {

@@ -71,7 +71,7 @@ pub async fn category(
             let found = up.catalog.category(&slug, which.page, paging::SIZE).await?.into_inner();
             let paths = Paths { price: "category.items.price", stock: "category.items.stock" };
             Ok(Category {
-                items: offers(&page, &up, paths, found.items).await,
+                items: offers(&page, &up, paths, found.items.into()).await,
                 slug: found.category.slug,
                 name: found.category.name,
                 page: found.page,

@@ -63,7 +63,7 @@ pub async fn search(page: Composer, up: Upstreams, Query(wish): Query<SearchFor>
             let found = up.catalog.search(words, wish.page, paging::SIZE).await?.into_inner();
             let paths = Paths { price: "results.items.price", stock: "results.items.stock" };
             Ok(Results {
-                items: offers(&page, &up, paths, found.items).await,
+                items: offers(&page, &up, paths, found.items.into()).await,
                 query: found.query,
                 page: found.page,
                 size: found.size,

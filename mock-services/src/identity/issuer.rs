@@ -11,6 +11,7 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::keys::SigningKeys;
 
@@ -39,6 +40,8 @@ pub struct TokenRequest {
     pub client: Option<String>,
     /// `iss`, to test what a BFF does with a wrong one; only in-process. Default: the configured issuer.
     pub issuer: Option<String>,
+    /// Further claims, as other issuers have them; only in-process. Default: none.
+    pub more: Map<String, Value>,
 }
 
 impl Default for TokenRequest {
@@ -53,6 +56,7 @@ impl Default for TokenRequest {
             tenant: None,
             client: None,
             issuer: None,
+            more: Map::new(),
         }
     }
 }
@@ -120,6 +124,8 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
     client_id: &'a str,
+    #[serde(flatten)]
+    more: &'a Map<String, Value>,
 }
 
 impl Issuer {
@@ -171,6 +177,7 @@ impl Issuer {
             scope: scopes.join(" "),
             tenant: wanted.tenant.as_deref().or(partner.then_some("acme")),
             client_id: wanted.client.as_deref().unwrap_or(if partner { PARTNER } else { "mock-login" }),
+            more: &wanted.more,
         };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.current.for_alg(&wanted.alg).ok_or_else(|| TokenError::UnknownAlgorithm(wanted.alg.clone()))?;

@@ -69,7 +69,7 @@ async fn a_join_is_bounded() {
     let answer = bff.get(&format!("/map/{}", ids.join(","))).await;
     assert_eq!(most.load(Ordering::SeqCst), 8);
     let parts = &answer.json()["meta"]["parts"];
-    let overloaded =
-        |part: &str| json!({ "part": part, "outcome": "missing", "reason": "overloaded", "count": 30, "of": 130 });
-    assert_eq!(*parts, json!([overloaded("points.tide"), overloaded("points.weather")]));
+    let cut =
+        |part: &str| json!({ "part": part, "outcome": "missing", "reason": "join_limit", "count": 30, "of": 130 });
+    assert_eq!(*parts, json!([cut("points.tide"), cut("points.weather")]));
 }

@@ -1,5 +1,6 @@
 //! A page over three faked upstreams, on paused time.
 
+mod damage;
 mod joins;
 mod properties;
 

@@ -7,7 +7,7 @@ use super::*;
 fn check(rules: &str, given: &str, left: &str) {
     let settings = route(&format!("path = '/'\nupstream = 'u'\njson = {{ {rules} }}")).json;
     let rules = Rules::new(&settings).unwrap();
-    let out = rules.apply(given.as_bytes()).map(|out| String::from_utf8(out).unwrap());
+    let out = rules.apply(given.as_bytes()).map(|(out, _)| String::from_utf8(out).unwrap());
     assert_eq!(out.unwrap_or_else(|_| "refused".to_owned()), left, "{given}");
 }
 

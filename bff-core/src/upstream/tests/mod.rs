@@ -2,9 +2,11 @@
 
 mod balance;
 mod confirmation;
+mod damaged;
 mod evidence;
 mod hedge;
 mod identity_and_writes;
+mod nothing;
 mod overload;
 mod passing;
 mod protections;

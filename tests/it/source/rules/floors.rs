@@ -49,6 +49,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "hop_by_hop",
             "lateness",
             "layer",
+            "reading",
             "settings",
             "telemetry",
         ],
