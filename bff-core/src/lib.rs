@@ -30,6 +30,8 @@ pub mod testing;
 pub mod upstream;
 
 #[doc(hidden)]
+pub use routes::{EndpointFunction, Form};
+#[doc(hidden)]
 pub use {axum, utoipa_axum};
 
 pub use bff::{About, App, Bff, Endpoint};
@@ -38,4 +40,4 @@ pub use compose::{Composer, Meta};
 pub use edge::{Json, Path, Problems, Query, User};
 pub use error::{Error, Kind, Result};
 pub use fetched::Fetched;
-pub use routes::{EndpointSettings, Policy, SurveyedPart};
+pub use routes::{Answer, Declared, EndpointSettings, Policy, SurveyedPart};

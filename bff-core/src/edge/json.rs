@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::Context;
+use crate::context::{Context, Scope};
 use crate::error::{Error, Input, Result};
 
 /// A JSON body: of a request (as an argument) or of an answer.
@@ -21,6 +21,9 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
+        if Scope::is_survey() {
+            return ().into_response();
+        }
         // A page of one or two KiB is written without growing.
         let mut body = Vec::with_capacity(2048);
         match serde_json::to_writer(&mut body, &self.0) {

@@ -3,6 +3,7 @@
 //! - `stack`: the layers in their order, and why.
 //! - `problem`: the one place where an [`Error`](crate::error::Error) becomes HTTP.
 //! - `answer`: the headers of a composite, computed from its ledger.
+//! - `flowing`: answers that stream, until their budget is used up.
 //! - [`Json`], [`Path`], [`Query`], [`User`]: what an endpoint takes and gives.
 
 mod access;
@@ -11,6 +12,7 @@ mod arrive;
 mod cache_control;
 mod deadline;
 mod extract;
+mod flowing;
 mod json;
 mod observe;
 mod panic;
@@ -26,10 +28,10 @@ mod whole;
 
 pub use access::{Access, Credentials};
 pub(crate) use answer::with_etag;
-pub use arrive::Survey;
 pub(crate) use deadline::too_large;
 pub use extract::{Path, Query, User};
 pub use json::Json;
+pub(crate) use problem::cause;
 pub use problem::{FieldError, PassedOn, Problem, Problems};
 pub use problem_types::{PROBLEM_TYPES, ProblemType};
 pub use settings::EdgeSettings;

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use http::{HeaderName, Method};
+use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Version};
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::access::{self, Access};
+use super::flowing::Flows;
 use super::whole::Whole;
 use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed, whole};
 use crate::auth::Authenticator;
@@ -121,7 +122,9 @@ where
 }
 
 fn compression() -> CompressionLayer<impl Predicate> {
-    let worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::IMAGES);
+    // A compressor holds back what it has until it has enough, and what flows is to leave as it is made.
+    let is_whole = |_: StatusCode, _: Version, _: &HeaderMap, about: &Extensions| about.get::<Flows>().is_none();
+    let worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::IMAGES).and(is_whole);
     CompressionLayer::new().compress_when(worth_it)
 }
 

@@ -3,6 +3,7 @@
 //! - `document`: the whole, from the table of contents.
 //! - `operation`: what a route's policy and parts add to what its function says of itself.
 //! - `passed`: routes of the configuration that have a schema.
+//! - `claims`: what a function says of itself, held against its path and its type.
 //! - `answers`: headers, problems, and the answer that says "not modified".
 //! - `mends`: what the derive leaves out or leaves open.
 //! - `examples`: a good day and a degraded one, from the schemas alone.
@@ -15,6 +16,7 @@
 mod answers;
 mod book;
 mod breaking;
+mod claims;
 mod compare;
 mod document;
 mod examples;
@@ -30,6 +32,7 @@ mod target;
 mod tests;
 
 pub use breaking::breaking;
+pub(crate) use claims::check as check_claims;
 pub use compare::compare;
 pub(crate) use document::{clash, document, schema_names};
 pub(crate) use explorer::explorer;

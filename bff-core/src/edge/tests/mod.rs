@@ -1,3 +1,4 @@
 //! The edge as a client sees it.
 
+mod flowing;
 mod whole;
