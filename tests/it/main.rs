@@ -18,6 +18,7 @@ mod early;
 mod edge;
 mod fleet;
 mod flood;
+mod flowing;
 mod framing;
 mod http_cache;
 mod identity;

@@ -27,6 +27,12 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// # Errors
+/// When there are mistakes.
+pub(super) fn refuse(mistakes: Vec<Mistake>) -> Result<()> {
+    if mistakes.is_empty() { Ok(()) } else { Err(Error::internal(Refused(mistakes))) }
+}
+
 /// What two endpoints cannot both have.
 #[derive(Default)]
 struct Taken<'a> {
@@ -48,7 +54,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let sound: Vec<_> = self.routes.iter().filter(|route| !wrong(&route.title())).collect();
         let parts = survey(&sound, upstreams, &mut mistakes).await;
         let all: Vec<Mistake> = known.into_iter().chain(mistakes.into_inner()).collect();
-        if all.is_empty() { Ok(parts) } else { Err(Error::internal(Refused(all))) }
+        refuse(all).map(|()| parts)
     }
 
     fn mistakes_without_running(&self) -> Vec<Mistake> {

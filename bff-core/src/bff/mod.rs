@@ -32,7 +32,7 @@ use crate::openapi;
 use crate::passthrough::{PassThrough, Passage, Routes};
 use crate::resilience::{Criticality, Load};
 use crate::routes::{Declared, Policy, Route, SurveyedPart};
-use crate::settings::Mistake;
+use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
 use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Network, Shared, UpstreamSettings};
 
@@ -125,8 +125,10 @@ pub struct Endpoint {
     pub example: Uri,
     /// Who may call it.
     pub access: Access,
-    /// Its parts, in the order in which the answer is written.
+    /// Its parts, in the order in which the answer is written. Those of a write are not known.
     pub parts: Vec<SurveyedPart>,
+    /// Its document demands more of requests than types, and they are held to it.
+    pub is_checked: bool,
 }
 
 impl<Upstreams: Clients> Bff<Upstreams> {
@@ -210,6 +212,9 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone(), by_person });
         let parts = self.learn_parts(&upstreams).await?;
         let document = openapi::document(&self.about, &self.routes, &parts, &settings.routes);
+        let mut mistakes = Mistakes::default();
+        let rules = openapi::rules(&document, &self.routes, &mut mistakes);
+        endpoints::refuse(mistakes.into_inner())?;
         let mut pages = Router::new();
         for route in &self.routes {
             let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
@@ -217,6 +222,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 settings: edge_settings.clone(),
                 private_max_age: route.policy.private_max_age,
                 whole: route.policy.cached.then(|| whole.clone()),
+                rules: rules.get(&route.name).cloned(),
             };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
             let door = door(terms, route.policy.access.clone(), route.policy.criticality, true);
@@ -270,6 +276,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             example: route.example(),
             access: route.policy.access.clone(),
             parts: parts.get(&route.name).cloned().unwrap_or_default(),
+            is_checked: rules.contains_key(&route.name),
         });
         Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, load, network })
     }

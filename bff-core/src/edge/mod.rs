@@ -4,6 +4,7 @@
 //! - `problem`: the one place where an [`Error`](crate::error::Error) becomes HTTP.
 //! - `answer`: the headers of a composite, computed from its ledger.
 //! - `flowing`: answers that stream, until their budget is used up.
+//! - `rules`: what the API document demands of a request, enforced.
 //! - [`Json`], [`Path`], [`Query`], [`User`]: what an endpoint takes and gives.
 
 mod access;
@@ -18,6 +19,7 @@ mod observe;
 mod panic;
 mod problem;
 mod problem_types;
+mod rules;
 mod secure;
 mod settings;
 mod shed;
@@ -34,6 +36,8 @@ pub use json::Json;
 pub(crate) use problem::cause;
 pub use problem::{FieldError, PassedOn, Problem, Problems};
 pub use problem_types::{PROBLEM_TYPES, ProblemType};
+pub(crate) use rules::validator;
+pub use rules::{List, Place, Rule, Rules, Text};
 pub use settings::EdgeSettings;
 pub use stack::{Door, Page, door, page};
 pub use whole::Whole;

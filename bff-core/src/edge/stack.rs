@@ -17,7 +17,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::access::{self, Access};
 use super::flowing::Flows;
 use super::whole::Whole;
-use super::{EdgeSettings, answer, arrive, deadline, observe, panic, problem, secure, shed, whole};
+use super::{EdgeSettings, Rules, answer, arrive, deadline, observe, panic, problem, rules, secure, shed, whole};
 use crate::auth::Authenticator;
 use crate::context::Terms;
 use crate::layer::around;
@@ -56,6 +56,8 @@ pub struct Page {
     pub private_max_age: Option<Duration>,
     /// Where whole answers are kept, if they are.
     pub whole: Option<Arc<Whole>>,
+    /// What the API document demands of requests, if it does.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// Answers of less than this are not worth compressing: they fit a packet anyway.
@@ -117,7 +119,9 @@ where
         // Answer headers: outside the deadline, so that a page cut by it has them too.
         .layer(around(page.clone(), answer::answer))
         // Deadline: the endpoint's scope, and the last word on how long it may take.
-        .layer(around((), deadline::deadline));
+        .layer(around((), deadline::deadline))
+        // Rules: inside the deadline, which counts for a body that is on its way, and before anybody is asked.
+        .option_layer(page.rules.clone().map(|rules| around(rules, rules::hold)));
     routes.layer(layers)
 }
 

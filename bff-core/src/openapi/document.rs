@@ -104,7 +104,7 @@ fn components(schemas: BTreeMap<String, RefOr<Schema>>, with_bearer: bool) -> Co
 }
 
 /// OpenAPI knows no placeholder for more than one segment; it is an ordinary one there.
-fn without_stars(path: &str) -> String {
+pub(super) fn without_stars(path: &str) -> String {
     path.replace("{*", "{")
 }
 

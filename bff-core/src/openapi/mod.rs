@@ -8,6 +8,7 @@
 //! - `mends`: what the derive leaves out or leaves open.
 //! - `examples`: a good day and a degraded one, from the schemas alone.
 //! - `render`: the document as text, the same in every process.
+//! - `rules`: what the finished document demands of requests.
 //! - `target`: a request that an endpoint takes, from its own examples.
 //! - `explorer`: the document for people, at `/docs`.
 //! - [`compare`]: where a committed document is not what the code makes.
@@ -26,6 +27,7 @@ mod operation;
 mod passed;
 mod plausible;
 mod render;
+mod rules;
 mod shapes;
 mod target;
 #[cfg(test)]
@@ -37,4 +39,5 @@ pub use compare::compare;
 pub(crate) use document::{clash, document, schema_names};
 pub(crate) use explorer::explorer;
 pub use render::render;
+pub(crate) use rules::rules;
 pub(crate) use target::example_target;

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use axum::response::Response;
 use serde::Deserialize;
@@ -55,8 +54,8 @@ static GATE: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
 #[tokio::test]
 async fn a_page_that_does_not_get_to_its_parts_is_refused() {
     #[utoipa::path(get, path = "/a", responses((status = OK, body = Home), Problems))]
-    async fn sleeps(page: Composer, up: Upstreams) -> Result<Json<Home>> {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+    async fn waits(page: Composer, up: Upstreams) -> Result<Json<Home>> {
+        std::future::pending::<()>().await;
         train(page, up).await
     }
     #[utoipa::path(get, path = "/b", responses((status = OK, body = Home), Problems))]
@@ -74,11 +73,11 @@ async fn a_page_that_does_not_get_to_its_parts_is_refused() {
     async fn picky(page: Composer, up: Upstreams, Path(_id): Path<std::net::IpAddr>) -> Result<Json<Home>> {
         train(page, up).await
     }
-    let pages = [routes!(super::home), routes!(sleeps), routes!(asks), routes!(panics), routes!(picky)];
+    let pages = [routes!(super::home), routes!(waits), routes!(asks), routes!(panics), routes!(picky)];
     let said = said(pages.map(|page| (page, Policy::public()))).await;
     for expected in [
         "4 mistakes in the endpoints\n",
-        "GET /a (getSleeps): does not get as far as `compose!` within 2s; take what sleeps",
+        "GET /a (getWaits): does not get as far as `compose!` within 2s; take what sleeps",
         "GET /b (getAsks): asks trains in front of its parts, so that nobody knows them; take the call into an `async` block",
         "GET /c (getPanics): panics when it is asked for its parts: no trains; ",
         "GET /d/{number} (getPicky): refuses the request that its document gives as an example, /d/1 ({number}: ",
