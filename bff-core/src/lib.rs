@@ -30,7 +30,7 @@ pub mod testing;
 pub mod upstream;
 
 #[doc(hidden)]
-pub use routes::{EndpointFunction, Form};
+pub use routes::{Content, EndpointFunction, Form, LastArgument, TakesAnything, TakesJson};
 #[doc(hidden)]
 pub use {axum, utoipa_axum};
 

@@ -4,7 +4,7 @@ mod survey;
 
 use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Bff, Declared};
@@ -148,6 +148,32 @@ async fn what_is_declared_is_what_is_answered() {
 }
 
 #[tokio::test]
+async fn what_is_declared_is_what_is_read() {
+    #[derive(Deserialize, ToSchema)]
+    struct Wish {
+        seats: u32,
+    }
+    #[utoipa::path(post, path = "/a", request_body = Ticket, responses((status = OK, body = Ticket)))]
+    async fn another(Json(wish): Json<Wish>) -> Result<Json<Ticket>> {
+        Ok(Json(Ticket { number: wish.seats }))
+    }
+    #[utoipa::path(post, path = "/a", responses((status = OK, body = Ticket)))]
+    async fn by_itself(_up: Upstreams, Json(wish): Json<Wish>) -> Result<Json<Ticket>> {
+        Ok(Json(Ticket { number: wish.seats }))
+    }
+    #[utoipa::path(post, path = "/a", request_body = Ticket, responses((status = OK, body = Ticket)))]
+    async fn in_its_own_way(_body: String) -> Result<Json<Ticket>> {
+        add_home().await
+    }
+    let said = said_of(routes!(another)).await;
+    let expected = "declares `request_body = Ticket`, and its function reads Wish; take `request_body` out";
+    assert!(said.contains(expected), "{said}");
+    for declared in [routes!(by_itself), routes!(in_its_own_way)] {
+        assert_eq!(said_of(declared).await, "");
+    }
+}
+
+#[tokio::test]
 async fn what_is_declared_in_other_words_is_the_same() {
     #[utoipa::path(post, path = "/a", responses((status = OK, body = Vec<Ticket>)))]
     async fn list() -> Result<Json<Vec<Ticket>>> {
@@ -182,7 +208,7 @@ async fn one_policy_is_for_one_operation() {
     #[utoipa::path(head, path = "/head", responses((status = OK)))]
     async fn head() {}
     // What `routes!` does not compile, by way of what it is made of.
-    let together: Declared<Upstreams> = Declared::new(utoipa_axum::routes!(home, add_home), &home);
+    let together: Declared<Upstreams> = Declared::new(utoipa_axum::routes!(home, add_home), &home, None);
     for (declared, expected) in [
         (together, "GET /home (home) and POST /home (add_home): one policy for several operations"),
         (routes!(both), "GET /both (both) and POST /both (both): one policy for several operations"),

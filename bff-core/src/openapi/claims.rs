@@ -18,6 +18,7 @@ pub(crate) fn check<State>(route: &Route<State>, mistakes: &mut Mistakes) {
     let book = Book(Some(&named));
     mistakes.within(&route.title(), |mistakes| {
         check_path(&route.path, &route.operation, mistakes);
+        check_body(route, &book, mistakes);
         check_answer(route, &book, mistakes);
         check_meta(route, mistakes);
     });
@@ -50,6 +51,44 @@ pub(super) fn parameters(operation: &Operation, place: ParameterIn) -> impl Iter
         RefOr::T(parameter) if parameter.parameter_in == place => Some(parameter),
         _ => None,
     })
+}
+
+/// A declared body must be what the function reads.
+fn check_body<State>(route: &Route<State>, book: &Book<'_>, mistakes: &mut Mistakes) {
+    let Some(Content::Json { name, schema }) = &route.takes else { return };
+    let declared = route.operation.request_body.iter().filter_map(|body| match body {
+        RefOr::T(body) => Some(body),
+        RefOr::Ref(_) => None,
+    });
+    for content in declared.flat_map(|body| body.content.values()) {
+        if let Some(shown) = other_type("request_body", content, name, schema, book) {
+            let problem = format!("declares {shown}, and its function reads {name}");
+            mistakes.note("", problem, "take `request_body` out: it is known by the argument");
+        }
+    }
+}
+
+/// What is declared, where it is another type than this.
+fn other_type(
+    key: &str,
+    content: &RefOr<utoipa::openapi::Content>,
+    name: &str,
+    schema: &Value,
+    book: &Book<'_>,
+) -> Option<String> {
+    let RefOr::T(content) = content else { return None };
+    let declared = serde_json::to_value(content.schema.as_ref()?).ok()?;
+    let pointed = pointer(&declared);
+    // Two types of one name are told apart by what is in them.
+    let is_same = match pointed {
+        Some(pointed) => {
+            // The document names a generic type by its arguments, too: `List_Ticket`.
+            let is_named = pointed.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+            is_named && book.0.and_then(|named| named.get(pointed)).is_none_or(|known| same(known, schema, book))
+        }
+        None => same(&declared, schema, book),
+    };
+    (!is_same).then(|| pointed.map_or_else(|| "another type".to_owned(), |pointed| format!("`{key} = {pointed}`")))
 }
 
 /// Every declared success must be what the function's type answers.
@@ -103,18 +142,7 @@ fn check_content(own: &Content, status: &str, response: &Response, book: &Book<'
             mistakes.note("", problem, "take the content type out, or return a `Response`");
             continue;
         }
-        let RefOr::T(content) = content else { continue };
-        let Some(Ok(declared)) = content.schema.as_ref().map(serde_json::to_value) else { continue };
-        let pointed = pointer(&declared);
-        // Two types of one name are told apart by what is in them.
-        let is_same = match pointed {
-            Some(pointed) => {
-                pointed == name && book.0.and_then(|named| named.get(pointed)).is_none_or(|known| known == schema)
-            }
-            None => same(&declared, schema, book),
-        };
-        if !is_same {
-            let shown = pointed.map_or_else(|| "another type".to_owned(), |pointed| format!("`body = {pointed}`"));
+        if let Some(shown) = other_type("body", content, name, schema, book) {
             let problem = format!("declares {shown}, and its function answers {name}");
             mistakes.note("", problem, format!("declare what it answers: `body = {name}`"));
         }

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use axum::response::{NoContent, Response};
 use axum::routing::MethodRouter;
@@ -22,6 +23,7 @@ pub struct Declared<State> {
     pub(super) paths: Paths,
     pub(super) handler: MethodRouter<State>,
     pub(super) form: Form,
+    pub(super) takes: Option<Content>,
     pub(super) is_composed: bool,
 }
 
@@ -32,13 +34,53 @@ impl<State> std::fmt::Debug for Declared<State> {
 }
 
 impl<State> Declared<State> {
-    /// For `routes!` alone, which hands in the same function twice.
+    /// For `routes!` alone, which hands in the same function twice, and what it takes.
     #[doc(hidden)]
     pub fn new<Function: EndpointFunction<Arguments>, Arguments>(
         (schemas, paths, handler): UtoipaMethodRouter<State>,
         _: &Function,
+        takes: Option<Content>,
     ) -> Self {
-        Self { schemas, paths, handler, form: Function::form(), is_composed: Function::is_composed() }
+        Self { schemas, paths, handler, form: Function::form(), takes, is_composed: Function::is_composed() }
+    }
+}
+
+/// The last argument of a function, which is the one that may read the body.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct LastArgument<T>(PhantomData<T>);
+
+impl<T> LastArgument<T> {
+    #[doc(hidden)]
+    pub fn of<Function: EndpointFunction<Arguments, Last = T>, Arguments>(_: &Function) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// For an argument that is JSON of a known type. Of two traits with the same method the compiler takes the one that needs
+/// fewer references, so that this one goes before [`TakesAnything`] where it fits.
+#[doc(hidden)]
+pub trait TakesJson {
+    /// The type.
+    fn takes(&self) -> Option<Content>;
+}
+
+impl<T: ToSchema> TakesJson for LastArgument<Json<T>> {
+    fn takes(&self) -> Option<Content> {
+        Some(Content::json::<T>())
+    }
+}
+
+/// For every other argument.
+#[doc(hidden)]
+pub trait TakesAnything {
+    /// Nothing is known of it.
+    fn takes(&self) -> Option<Content>;
+}
+
+impl<T> TakesAnything for &LastArgument<T> {
+    fn takes(&self) -> Option<Content> {
+        None
     }
 }
 
@@ -52,13 +94,25 @@ pub struct Form {
 
 /// What stands in the body.
 #[derive(Clone, Debug)]
-pub(crate) enum Content {
+pub enum Content {
     /// JSON of this type.
-    Json { name: Cow<'static, str>, schema: Value },
+    Json {
+        /// As the document names it.
+        name: Cow<'static, str>,
+        /// What it looks like.
+        schema: Value,
+    },
     /// Nothing.
     Nothing,
     /// Whatever the function puts there.
     Anything,
+}
+
+impl Content {
+    fn json<T: ToSchema>() -> Self {
+        // What cannot be written as JSON is in no document either, and is found wanting there.
+        Self::Json { name: T::name(), schema: serde_json::to_value(T::schema()).unwrap_or_default() }
+    }
 }
 
 /// What a function of an endpoint may return. The API document is held against it: a function that declares one type and
@@ -76,10 +130,7 @@ pub trait Answer {
 
 impl<T: ToSchema> Answer for Json<T> {
     fn form() -> Form {
-        // What cannot be written as JSON is in no document either, and is found wanting there.
-        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
-        let content = Content::Json { name: T::name(), schema };
-        Form { status: Some(StatusCode::OK), content }
+        Form { status: Some(StatusCode::OK), content: Content::json::<T>() }
     }
 }
 
@@ -123,6 +174,9 @@ impl Answer for Response {
             not JSON"
 )]
 pub trait EndpointFunction<Arguments> {
+    /// Its last argument; nothing for one without.
+    type Last;
+
     /// What it answers.
     fn form() -> Form;
 
@@ -131,12 +185,14 @@ pub trait EndpointFunction<Arguments> {
 }
 
 macro_rules! functions {
-    ($($argument:ident)*) => {
+    ($($argument:ident)*; $last:ty) => {
         impl<Function, Answered, $($argument: 'static,)*> EndpointFunction<($($argument,)*)> for Function
         where
             Function: Fn($($argument),*) -> Answered,
             Answered: Future<Output: Answer>,
         {
+            type Last = $last;
+
             fn form() -> Form {
                 <Answered::Output as Answer>::form()
             }
@@ -151,8 +207,8 @@ macro_rules! functions {
 
 /// As many arguments as axum takes.
 macro_rules! functions_up_to {
-    () => { functions!(); };
-    ($first:ident $($rest:ident)*) => { functions!($first $($rest)*); functions_up_to!($($rest)*); };
+    () => { functions!(; ()); };
+    ($last:ident $($rest:ident)*) => { functions!($($rest)* $last; $last); functions_up_to!($($rest)*); };
 }
 
 functions_up_to!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15 T16);

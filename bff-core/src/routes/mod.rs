@@ -16,8 +16,7 @@ use crate::openapi::example_target;
 use crate::resilience::Criticality;
 use crate::settings::{Check, Mistake, Mistakes};
 
-pub(crate) use declared::Content;
-pub use declared::{Answer, Declared, EndpointFunction, Form};
+pub use declared::{Answer, Content, Declared, EndpointFunction, Form, LastArgument, TakesAnything, TakesJson};
 
 /// What a route may cost and who may call it. Feeds the stack, the API document and `routes`.
 #[derive(Clone, Debug)]
@@ -163,6 +162,8 @@ pub(crate) struct Route<State> {
     pub(crate) handler: MethodRouter<State>,
     /// What its function answers, by its type.
     pub(crate) form: Form,
+    /// What its function reads from the body, if that is JSON of a known type.
+    pub(crate) takes: Option<Content>,
     /// It takes a composer, so that it may have parts.
     pub(crate) is_composed: bool,
 }
@@ -187,7 +188,7 @@ impl<State> Route<State> {
     /// # Errors
     /// When it is not one operation: a policy would then cover what nobody knows of.
     pub(crate) fn new(declared: Declared<State>, policy: Policy) -> Result<Self, Mistake> {
-        let Declared { schemas, paths, handler, form, is_composed } = declared;
+        let Declared { schemas, paths, handler, form, takes, is_composed } = declared;
         let mut operations: Vec<(String, Option<Method>, Operation)> = paths
             .paths
             .into_iter()
@@ -201,7 +202,7 @@ impl<State> Route<State> {
             }
         };
         let name = operation_name(&method, operation.operation_id.as_deref().unwrap_or_default());
-        Ok(Self { name, path, method, policy, operation, schemas, handler, form, is_composed })
+        Ok(Self { name, path, method, policy, operation, schemas, handler, form, takes, is_composed })
     }
 
     /// How mistakes name it.
@@ -315,7 +316,13 @@ macro_rules! routes {
         // What it expands to names axum by that name; a BFF does not have to depend on it for that.
         #[allow(unused_imports)]
         use $crate::axum;
-        $crate::Declared::new($crate::utoipa_axum::routes!($handler), &$handler)
+        #[allow(unused_imports)]
+        use $crate::{TakesAnything as _, TakesJson as _};
+        $crate::Declared::new(
+            $crate::utoipa_axum::routes!($handler),
+            &$handler,
+            (&$crate::LastArgument::of(&$handler)).takes(),
+        )
     }};
     ($($several:tt)*) => {
         ::core::compile_error!(
