@@ -31,6 +31,8 @@ pub mod testing;
 pub mod upstream;
 
 #[doc(hidden)]
+pub use routes::{Content, EndpointFunction, Form, LastArgument, TakesAnything, TakesJson};
+#[doc(hidden)]
 pub use {axum, utoipa_axum};
 
 pub use bff::{About, App, Bff, Endpoint};
@@ -40,4 +42,4 @@ pub use edge::{Json, Path, Problems, Query, User};
 pub use error::{Error, Kind, Result};
 pub use fetched::Fetched;
 pub use reading::Rows;
-pub use routes::{EndpointSettings, Policy, SurveyedPart};
+pub use routes::{Answer, Declared, EndpointSettings, Policy, SurveyedPart};

@@ -19,6 +19,7 @@ mod early;
 mod edge;
 mod fleet;
 mod flood;
+mod flowing;
 mod framing;
 mod greedy;
 mod http_cache;

@@ -1,10 +1,14 @@
 //! A BFF: its table of contents, and the program that is built from it.
 
 mod check;
+mod clients;
+mod endpoints;
 mod issuers;
 mod protections;
+mod survey;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,31 +17,33 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri, header};
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::UtoipaMethodRouter;
 
+use self::clients::{clients, kept};
 use self::issuers::Issuers;
 use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::Settings;
-use crate::context::{Context, Terms, TrustedProxies};
-use crate::edge::{self, Access, Credentials, Door, PROBLEM_TYPES, Page, Receives, Survey, Whole};
+use crate::context::{Terms, TrustedProxies};
+use crate::edge::{self, Access, Credentials, Door, PROBLEM_TYPES, Page, Receives, Whole};
 use crate::error::{Error, Kind, Result};
 use crate::openapi;
 use crate::passthrough::{PassThrough, Passage, Routes};
 use crate::resilience::{Bodies, Criticality, Load};
-use crate::routes::{Policy, Route, SurveyedPart};
+use crate::routes::{Declared, Policy, Route, SurveyedPart};
+use crate::settings::{Mistake, Mistakes};
 use crate::telemetry::Metrics;
-use crate::upstream::{Client, Clients, IDEMPOTENCY_KEY, Network, Shared, UpstreamSettings};
+use crate::upstream::{Clients, Network, Shared, UpstreamSettings};
 
 /// The table of contents of one BFF: its endpoints, each with its policy.
 #[derive(Clone)]
 pub struct Bff<Upstreams> {
     pub(crate) about: About,
     pub(crate) routes: Vec<Route<Upstreams>>,
+    /// What `page` was given and cannot serve.
+    refused: Vec<Mistake>,
 }
 
 /// What a BFF says about itself.
@@ -121,8 +127,10 @@ pub struct Endpoint {
     pub example: Uri,
     /// Who may call it.
     pub access: Access,
-    /// Its parts, in the order in which the answer is written.
+    /// Its parts, in the order in which the answer is written. Those of a write are not known.
     pub parts: Vec<SurveyedPart>,
+    /// Its document demands more of requests than types, and they are held to it.
+    pub is_checked: bool,
 }
 
 impl<Upstreams: Clients> Bff<Upstreams> {
@@ -130,7 +138,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     #[must_use]
     pub fn new(name: &'static str, version: &'static str) -> Self {
         let about = About { name, version, description: "", strict: false, coarse_reasons: false, timings: true };
-        Self { about, routes: Vec::new() }
+        Self { about, routes: Vec::new(), refused: Vec::new() }
     }
 
     /// What readers of the API document should know.
@@ -151,9 +159,16 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     }
 
     /// One endpoint: `.page(routes!(home), Policy::public())`. One function for each call.
+    ///
+    /// What is wrong with it is said at start and by `check`, all of it at once. A GET that takes a
+    /// [`Composer`](crate::Composer) is then called once without a network, to learn its parts: what stands in front of
+    /// `compose!` runs, for at most two seconds. The function of a write is never called for that.
     #[must_use]
-    pub fn page(mut self, routes: UtoipaMethodRouter<Upstreams>, policy: Policy) -> Self {
-        self.routes.extend(Route::new(routes, policy));
+    pub fn page(mut self, declared: Declared<Upstreams>, policy: Policy) -> Self {
+        match Route::new(declared, policy) {
+            Ok(route) => self.routes.push(route),
+            Err(mistake) => self.refused.push(mistake),
+        }
         self
     }
 
@@ -163,16 +178,13 @@ impl<Upstreams: Clients> Bff<Upstreams> {
     /// When an upstream or an issuer cannot be set up; settings are to be [checked](Self::check) before.
     pub async fn build(&self, settings: &Settings, network: impl Network) -> Result<App> {
         let network: Arc<dyn Network> = Arc::new(network);
-        if let Some(clash) = openapi::clash(&self.routes) {
-            return Err(Error::internal(clash));
-        }
         let metrics = Arc::new(Metrics::default());
         let mut cache = settings.cache.clone();
         // Two BFFs may ask the same of a Redis that they share and mean their own answers.
         cache.redis.prefix = format!("{}:{}", cache.redis.prefix, self.about.name);
         let shared = Shared::new(&cache, metrics.clone())?;
         let routes = Routes::new(&settings.routes)?;
-        let (clients, by_name) = clients::<Upstreams>(settings, &shared, network.as_ref())?;
+        let (upstreams, by_name) = clients::<Upstreams>(settings, &shared, network.as_ref())?;
         let issuers = Issuers::new(settings, &metrics, network.as_ref())?;
         let authenticator = Authenticator::new(&settings.auth, Arc::new(issuers)).map_err(|mistakes| {
             let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -207,6 +219,11 @@ impl<Upstreams: Clients> Bff<Upstreams> {
 
         let by_person = settings.upstreams.values().any(UpstreamSettings::has_weights);
         let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone(), by_person });
+        let parts = self.learn_parts(&upstreams).await?;
+        let document = openapi::document(&self.about, &self.routes, &parts, &settings.routes);
+        let mut mistakes = Mistakes::default();
+        let rules = openapi::rules(&document, &self.routes, &mut mistakes);
+        endpoints::refuse(mistakes.into_inner())?;
         let mut pages = Router::new();
         for route in &self.routes {
             let terms = route.terms(settings.endpoints.get(&route.name), self.about.strict, self.about.coarse_reasons);
@@ -214,6 +231,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 settings: edge_settings.clone(),
                 private_max_age: route.policy.private_max_age,
                 whole: route.policy.cached.then(|| whole.clone()),
+                rules: rules.get(&route.name).cloned(),
             };
             let inside = edge::page(route.handler.clone(), &Arc::new(page));
             let receives = Receives::Whole { limit: body_limit };
@@ -221,9 +239,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             let handler = edge::door(inside, &door);
             pages = pages.route(&route.path, handler);
         }
-        let pages = pages.with_state(clients);
-        let parts = self.survey(&pages).await;
-        let document = openapi::document(&self.about, &self.routes, &parts, &settings.routes);
+        let pages = pages.with_state(upstreams);
 
         let ready = Arc::new(AtomicBool::new(true));
         let plain = |endpoint: &str, path: &str, handler| {
@@ -275,56 +291,10 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             example: route.example(),
             access: route.policy.access.clone(),
             parts: parts.get(&route.name).cloned().unwrap_or_default(),
+            is_checked: rules.contains_key(&route.name),
         });
         Ok(App { public, management, shared, document, endpoints: endpoints.collect(), ready, load, network, proxies })
     }
-
-    /// Asks every endpoint for its parts, without calling anything.
-    async fn survey(&self, pages: &Router) -> BTreeMap<String, Vec<SurveyedPart>> {
-        let mut found = BTreeMap::new();
-        for route in &self.routes {
-            let mut request = Request::new(axum::body::Body::empty());
-            *request.method_mut() = route.method.clone();
-            *request.uri_mut() = route.example();
-            request.extensions_mut().insert(Survey);
-            let Ok(response) = pages.clone().oneshot(request).await;
-            let Some(context) = response.extensions().get::<Arc<Context>>() else { continue };
-            let parts = context.ledger.in_answer_order();
-            let parts = parts.iter().map(|part| SurveyedPart { name: part.name.to_string(), need: part.need });
-            found.insert(route.name.clone(), parts.collect());
-        }
-        found
-    }
-}
-
-/// One client for each upstream, shared by typed clients and routes: one breaker, one bulkhead, one set of connections.
-fn clients<'a, Upstreams: Clients>(
-    settings: &'a Settings,
-    shared: &Arc<Shared>,
-    network: &dyn Network,
-) -> Result<(Upstreams, HashMap<&'a str, Client>)> {
-    let mut made = HashMap::new();
-    let passed_to = settings.routes.values().map(|route| route.upstream.as_str());
-    for name in Upstreams::NAMES.iter().copied().chain(passed_to) {
-        if made.contains_key(name) {
-            continue;
-        }
-        let own = settings.upstreams.get(name).cloned().unwrap_or_default();
-        let client = Client::new(name, own, shared.clone(), network);
-        made.insert(name, client.map_err(|error| error.from_upstream(name.into()))?);
-    }
-    let typed = Upstreams::build(&mut |name| made.get(name).cloned())
-        .ok_or_else(|| Error::internal("the clients ask for an upstream that they do not name"))?;
-    Ok((typed, made))
-}
-
-/// The client's headers that some upstream may be told, and the one that writes pass on.
-fn kept(settings: &Settings) -> Arc<[HeaderName]> {
-    let mut names: Vec<HeaderName> = settings.upstreams.values().flat_map(UpstreamSettings::varied).collect();
-    names.push(IDEMPOTENCY_KEY);
-    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    names.dedup();
-    names.into()
 }
 
 async fn no_such_route() -> Response {

@@ -46,6 +46,8 @@ pub(super) enum Command {
         json: bool,
     },
     /// Reads the configuration and builds everything, without listening or calling: every mistake, exit code 1
+    ///
+    /// Runs what stands in front of `compose!` in each GET that takes a composer, to learn its parts, and nothing of a write.
     Check {
         #[command(flatten)]
         flags: Flags,

@@ -121,10 +121,16 @@ fn run<Upstreams: Clients>(
             let (rows, passed) = (table::rows(bff, &app), table::passed(&routes, &settings).collect::<Vec<_>>());
             Ok(Said::out(if json { table::json(&rows, &passed) } else { table::text(&rows, &passed) }))
         }),
-        Command::Check { flags } => load(flags, env)
-            .map_err(|mistakes| Said::mistakes(FAILED, Report(&mistakes)))
-            .and_then(|loaded| trial(bff, Plan::Start(&loaded.settings)).map(|_| loaded))
-            .map(|loaded| Said { err: warnings_of(bff, &loaded), ..Said::out("ok") }),
+        Command::Check { flags } => match load(flags, env) {
+            Ok(loaded) => trial(bff, Plan::Start(&loaded.settings))
+                .map(|_| Said { err: warnings_of(bff, &loaded), ..Said::out("ok") }),
+            Err(mistakes) => {
+                let mut said = Said::mistakes(FAILED, Report(&mistakes));
+                // What is wrong with the endpoints is wrong whatever the configuration says.
+                said.err.extend(trial(bff, Plan::Code(BTreeMap::new())).err().map(|other| other.err));
+                Ok(said)
+            }
+        },
         Command::Config { flags } => load(flags, env)
             .map_err(|mistakes| Said::mistakes(WRONG_USAGE, Report(&mistakes)))
             .map(|loaded| Said::out(loaded.to_toml())),
@@ -218,6 +224,8 @@ fn trial<Upstreams: Clients>(bff: &Bff<Upstreams>, plan: Plan<'_>) -> Result<App
         Plan::Start(settings) => runtime.block_on(build(bff, settings, false)),
         Plan::Code(routes) => runtime.block_on(build(bff, &unconfigured::<Upstreams>(routes), true)),
     };
+    // An endpoint that blocks its survey is not waited for.
+    runtime.shutdown_background();
     built.map_err(|error| cannot_start(&error))
 }
 

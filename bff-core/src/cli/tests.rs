@@ -55,11 +55,11 @@ async fn weather(
 
 fn bff() -> Bff<Upstreams> {
     let policy = Policy::public().budget(Duration::from_millis(800));
-    Bff::new("outdoor", "1.2.3").describe("For walkers").page(utoipa_axum::routes!(weather), policy)
+    Bff::new("outdoor", "1.2.3").describe("For walkers").page(crate::routes!(weather), policy)
 }
 
 fn guarded() -> Bff<Upstreams> {
-    Bff::new("outdoor", "1.2.3").page(utoipa_axum::routes!(weather), Policy::user().role("walker").scope("sky:read"))
+    Bff::new("outdoor", "1.2.3").page(crate::routes!(weather), Policy::user().role("walker").scope("sky:read"))
 }
 
 const URL: (&str, &str) = ("BFF_UPSTREAMS__STATION__URL", "http://127.0.0.1:9");
@@ -117,6 +117,29 @@ fn check_says_every_mistake() {
 }
 
 #[test]
+fn check_says_what_is_wrong_with_the_endpoints_too() {
+    #[utoipa::path(get, path = "/weather/{place}", params(("id" = String, Path)), responses((status = OK, body = Weather)))]
+    async fn there(page: Composer, up: Upstreams) -> crate::Result<Json<Weather>> {
+        weather(page, up, PathArgument("there".to_owned())).await
+    }
+    let wrong = bff().page(crate::routes!(there), Policy::public());
+    let clash = "GET /weather/{place} (getThere): nothing tells its path from /weather/{id}; ";
+    let declared = "GET /weather/{place} (getThere): `params` declares \"id\", which the path does not have; ";
+    let checked = said(&wrong, &["check"], &[URL, OWNER]);
+    assert_eq!((checked.code, checked.out.as_str()), (1, ""));
+    let unconfigured = said(&wrong, &["check"], &[]);
+    assert!(unconfigured.err.starts_with("error: 1 mistake in the configuration\n"), "{}", unconfigured.err);
+    for said in [checked, unconfigured, said(&wrong, &["routes"], &[]), said(&wrong, &["openapi"], &[])] {
+        for part in [clash, declared, "mistakes in the endpoints\n"] {
+            assert!(said.code == 1 && said.err.contains(part), "{part}: {said:?}");
+        }
+    }
+    let served =
+        said(&wrong, &["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--log-filter", "off"], &[URL]);
+    assert!(served.code == 1 && served.err.contains(clash), "{served:?}");
+}
+
+#[test]
 fn check_warns() {
     let said = said(
         &bff(),
@@ -135,7 +158,7 @@ fn check_warns() {
 #[test]
 fn a_page_with_less_patience_than_an_upstream_is_odd() {
     let other = Policy::public().budget(Duration::from_secs(2));
-    let bff = bff().page(utoipa_axum::routes!(slow_weather), other);
+    let bff = bff().page(crate::routes!(slow_weather), other);
     let said = said(&bff, &["check"], &[URL, OWNER, ("BFF_UPSTREAMS__STATION__TIMEOUT", "700ms")]);
     assert_eq!(
         said.err,

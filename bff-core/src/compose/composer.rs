@@ -111,6 +111,7 @@ impl Composer {
         let part = self.dispensable(name, Need::Optional);
         let context = self.context.clone();
         async move {
+            surveyed(&context)?;
             let Some((id, scope)) = part else { return Ok(None) };
             let settled = degrade(&context, id, scope, call, Outcome::Missing).await;
             Ok(match settled {
@@ -135,6 +136,7 @@ impl Composer {
         let part = self.dispensable(name, Need::Fallback);
         let context = self.context.clone();
         async move {
+            surveyed(&context)?;
             let Some((id, scope)) = part else { return Ok(stand_in()) };
             let settled = degrade(&context, id, scope, call, Outcome::Fallback).await;
             Ok(match settled {
@@ -158,9 +160,7 @@ impl Composer {
     /// # Errors
     /// When `?parts=` names a part that is not there, or one that is always there anyway.
     pub fn open(&self) -> Result<()> {
-        if self.context.survey {
-            return Err(Error::new(Kind::Surveyed));
-        }
+        surveyed(&self.context)?;
         self.check_selection()
     }
 
@@ -205,6 +205,7 @@ impl Composer {
         let context = self.context.clone();
         let id = context.ledger.open(Cow::Borrowed(name), None, need);
         async move {
+            surveyed(&context)?;
             context.ledger.begin(id);
             let deadline = context.deadline();
             let scope = Scope { context: context.clone(), part: Some(id), need, deadline };
@@ -244,6 +245,11 @@ impl Composer {
         let deadline = self.context.soft_deadline();
         Some((id, Scope { context: self.context.clone(), part: Some(id), need, deadline }))
     }
+}
+
+/// A survey ends here: no part is run for it, also where nobody says [`open`](Composer::open).
+fn surveyed(context: &Context) -> Result<()> {
+    if context.survey { Err(Error::new(Kind::Surveyed)) } else { Ok(()) }
 }
 
 /// Runs a part's future in its scope. The calls in it obey the scope's deadline themselves; the timer here is

@@ -67,9 +67,20 @@ impl Scope {
         SCOPE.scope(self, future)
     }
 
+    /// Runs `work` in this scope.
+    pub fn within<T>(self, work: impl FnOnce() -> T) -> T {
+        SCOPE.sync_scope(self, work)
+    }
+
     /// The scope this runs in; `None` outside a request (a background task).
     #[must_use]
     pub fn current() -> Option<Self> {
         SCOPE.try_with(Self::clone).ok()
+    }
+
+    /// Whether this runs to learn an endpoint's parts: what it makes is thrown away.
+    #[must_use]
+    pub fn is_survey() -> bool {
+        SCOPE.try_with(|scope| scope.context.survey).unwrap_or(false)
     }
 }

@@ -17,6 +17,7 @@ use tower::Service;
 
 use super::Page;
 use super::cache_control::Cacheability;
+use super::flowing::Flows;
 use super::problem::Cause;
 use crate::clock;
 use crate::compose::{Composer, Meta, PartOutcome};
@@ -65,7 +66,9 @@ where
         return Ok(response);
     }
     vary(response.headers_mut(), &context);
-    let cacheability = if response.status().is_success() && reads {
+    let flows = response.extensions().get::<Flows>().is_some();
+    // What flows may still ask, and nobody knows yet what it will be told.
+    let cacheability = if response.status().is_success() && reads && !flows {
         Cacheability::of(&context)
     } else {
         Cacheability { private: true, freshness: Freshness::NoStore }
@@ -83,8 +86,10 @@ where
         }
         return Ok(response);
     }
-    if reads && response.status() == StatusCode::OK {
-        return Ok(with_etag(response, &known).await);
+    if reads && !flows && response.status() == StatusCode::OK {
+        // A short body may still be on its way.
+        let tagged = tokio::time::timeout_at(context.deadline(), with_etag(response, &known)).await;
+        return Ok(tagged.unwrap_or_else(|_| Error::new(Kind::Deadline).into_response()));
     }
     Ok(response)
 }

@@ -24,10 +24,6 @@ const LONGEST_ID: usize = 128;
 /// More parts than any page has.
 const MOST_PARTS: usize = 64;
 
-/// In a request's extensions: only the endpoint's parts are wanted, nothing is called.
-#[derive(Clone, Copy, Debug)]
-pub struct Survey;
-
 pub(super) async fn arrive<Inner>(
     door: Arc<Door>,
     mut request: Request,
@@ -40,16 +36,14 @@ where
     let headers = request.headers();
     let request_id = headers.get(REQUEST_ID).and_then(well_formed).map(Arc::from);
     let (trace, trace_state) = TraceContext::of(headers);
-    let survey = request.extensions().get::<Survey>().is_some();
     let query = request.uri().query().filter(|_| door.reads_query);
     let (wishes, mistake) = match wishes(query, headers) {
         Ok(wishes) => (wishes, None),
         Err(mistake) => (Wishes::default(), Some(mistake)),
     };
-    let mistake = mistake.or_else(|| check(&request).err().filter(|_| !survey));
+    let mistake = mistake.or_else(|| check(&request).err());
     let mut context = Context::new(request_id, trace, door.terms.clone(), wishes, keep(headers, &door.kept));
     context.credentials_sent = headers.contains_key(header::AUTHORIZATION);
-    context.survey = survey;
     context.trace_state = trace_state;
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
     context.origin = Origin::of(peer, headers, &door.proxies);
@@ -67,9 +61,6 @@ where
     let mut response = inner.call(request).await?;
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
-    }
-    if context.survey {
-        response.extensions_mut().insert(context);
     }
     Ok(response)
 }

@@ -12,6 +12,7 @@ use http_body_util::Limited;
 use tower::{Service, ServiceExt};
 
 use super::Page;
+use super::flowing::{Flows, flows, until_deadline};
 use crate::context::{Context, Scope};
 use crate::error::{Error, Input, Kind};
 
@@ -47,8 +48,14 @@ where
         return inner.oneshot(request).await;
     };
     let deadline = context.deadline();
-    match tokio::time::timeout_at(deadline, Scope::endpoint(context).enter(inner.oneshot(request))).await {
-        Ok(response) => response,
-        Err(_) => Ok(Error::new(Kind::Deadline).into_response()),
+    let scope = Scope::endpoint(context.clone());
+    let mut response = match tokio::time::timeout_at(deadline, scope.enter(inner.oneshot(request))).await {
+        Ok(response) => response?,
+        Err(_) => return Ok(Error::new(Kind::Deadline).into_response()),
+    };
+    if flows(response.body()) {
+        response.extensions_mut().insert(Flows);
+        response = response.map(|body| until_deadline(body, Scope::endpoint(context)));
     }
+    Ok(response)
 }

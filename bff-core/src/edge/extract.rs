@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, path::ErrorKind};
+use axum::extract::{FromRequestParts, RawPathParams, path::ErrorKind};
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -27,18 +27,43 @@ impl<T: DeserializeOwned + Send, State: Send + Sync> FromRequestParts<State> for
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(PathRejection::FailedToDeserializePathParams(rejection)) => {
-                let (pointer, detail) = match rejection.kind() {
-                    ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-                        (format!("{{{key}}}"), format!("write a value of type {expected_type}"))
-                    }
-                    ErrorKind::DeserializeError { key, message, .. } => (format!("{{{key}}}"), message.clone()),
-                    ErrorKind::InvalidUtf8InPathParam { key } => (format!("{{{key}}}"), "write it as UTF-8".to_owned()),
-                    other => (String::new(), other.to_string()),
-                };
-                Err(Error::invalid(Input::Malformed, pointer, detail))
+                let kind = rejection.into_kind();
+                // What cannot be read at all has no names here, and needs none.
+                let names = RawPathParams::from_request_parts(parts, state).await.ok();
+                let names: Vec<&str> = names.iter().flat_map(RawPathParams::iter).map(|(name, _)| name).collect();
+                Err(misfit(kind, &names))
             }
             Err(rejection) => Err(Error::internal(rejection)),
         }
+    }
+}
+
+/// Which argument of the path does not fit, and what would. `names` are those that the path has.
+fn misfit(kind: ErrorKind, names: &[&str]) -> Error {
+    // What is read as one value, or by its place, has no name but that of the placeholder.
+    let at = |index: usize| names.get(index).copied().unwrap_or_default().to_owned();
+    let (name, detail) = match kind {
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key, wanted(expected_type)),
+        ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => (at(index), wanted(expected_type)),
+        ErrorKind::ParseError { expected_type, .. } => (at(0), wanted(expected_type)),
+        ErrorKind::DeserializeError { key, message, .. } => (key, message),
+        ErrorKind::InvalidUtf8InPathParam { key } => (key, "write it as UTF-8".to_owned()),
+        ErrorKind::Message(message) if names.len() == 1 => (at(0), message),
+        ErrorKind::Message(message) => return Error::invalid(Input::Malformed, "", message),
+        // The function asks for more or other arguments than its path has.
+        defect => return Error::internal(defect.to_string()),
+    };
+    Error::invalid(Input::Malformed, format!("{{{name}}}"), detail)
+}
+
+/// In words, for whoever does not know the types of Rust.
+fn wanted(kind: &str) -> String {
+    match kind {
+        "bool" => "write true or false".to_owned(),
+        "char" => "write one character".to_owned(),
+        "f32" | "f64" => "write a number".to_owned(),
+        whole if whole.starts_with(['u', 'i']) => "write a whole number in its range".to_owned(),
+        other => format!("write a value of type {other}"),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn observe<Inner>(door: Arc<Door>, request: Request, mut inner:
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
-    let Some(context) = request.extensions().get::<Arc<Context>>().filter(|context| !context.survey).cloned() else {
+    let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
         return inner.call(request).await;
     };
     let method = request.method().clone();

@@ -73,6 +73,11 @@ impl utoipa::IntoResponses for Problems {
 #[derive(Clone)]
 pub(super) struct Cause(pub(super) Error);
 
+/// The error that an answer of an endpoint tells of.
+pub(crate) fn cause(response: &Response) -> Option<&Error> {
+    response.extensions().get().map(|Cause(error)| error)
+}
+
 /// In a response's extensions: it is an upstream's answer, passed on as it is; no problem is made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct PassedOn;

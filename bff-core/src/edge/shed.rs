@@ -21,10 +21,7 @@ pub(super) async fn shed<Inner>(door: Arc<Door>, request: Request, mut inner: In
 where
     Inner: Service<Request, Response = Response, Error = Infallible>,
 {
-    // Nothing is worked on for a survey.
-    let Some(context) = request.extensions().get::<Arc<Context>>().filter(|context| !context.survey) else {
-        return inner.call(request).await;
-    };
+    let Some(context) = request.extensions().get::<Arc<Context>>() else { return inner.call(request).await };
     // The wait counts: the deadline's clock has started.
     let until = door.load.patience(context.started(), context.deadline());
     let Some(place) = door.load.enter(door.criticality, context.holder(), until).await else {

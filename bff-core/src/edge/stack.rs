@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use http::{HeaderName, Method};
+use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Version};
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::access::{self, Access};
+use super::flowing::Flows;
 use super::whole::Whole;
 use super::{
-    EdgeSettings, Receives, answer, arrive, deadline, observe, open, panic, problem, receive, secure, shed, whole,
+    EdgeSettings, Receives, Rules, answer, arrive, deadline, observe, open, panic, problem, receive, rules, secure,
+    shed, whole,
 };
 use crate::auth::Authenticator;
 use crate::context::{Terms, TrustedProxies};
@@ -63,6 +65,8 @@ pub struct Page {
     pub private_max_age: Option<Duration>,
     /// Where whole answers are kept, if they are.
     pub whole: Option<Arc<Whole>>,
+    /// What the API document demands of requests, if it does.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// Answers of less than this are not worth compressing: they fit a packet anyway.
@@ -128,12 +132,16 @@ where
         // Answer headers: outside the deadline, so that a page cut by it has them too.
         .layer(around(page.clone(), answer::answer))
         // Deadline: the endpoint's scope, and the last word on how long it may take.
-        .layer(around((), deadline::deadline));
+        .layer(around((), deadline::deadline))
+        // Rules: inside the deadline, which counts for a body that is on its way, and before anybody is asked.
+        .option_layer(page.rules.clone().map(|rules| around(rules, rules::hold)));
     routes.layer(layers)
 }
 
 fn compression() -> CompressionLayer<impl Predicate> {
-    let worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::IMAGES);
+    // A compressor holds back what it has until it has enough, and what flows is to leave as it is made.
+    let is_whole = |_: StatusCode, _: Version, _: &HeaderMap, about: &Extensions| about.get::<Flows>().is_none();
+    let worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::IMAGES).and(is_whole);
     CompressionLayer::new().compress_when(worth_it)
 }
 

@@ -64,7 +64,7 @@ where
 {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD) && request.body().is_end_stream();
     let (Some(whole), true) = (whole, reads) else { return inner.call(request).await };
-    let Some(context) = request.extensions().get::<Arc<Context>>().filter(|context| !context.survey).cloned() else {
+    let Some(context) = request.extensions().get::<Arc<Context>>().cloned() else {
         return inner.call(request).await;
     };
     let wishes = Wishes::read(request.headers());

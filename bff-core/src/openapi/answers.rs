@@ -9,6 +9,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
 
+use super::claims;
 use crate::bff::About;
 use crate::context::Need;
 use crate::edge::{PROBLEM_TYPES, Problem};
@@ -68,12 +69,14 @@ pub(super) fn headers() -> impl Iterator<Item = (&'static str, Header)> {
 /// Completes the answers that the endpoint's function declares.
 pub(super) fn add<State>(operation: &mut Operation, about: &About, route: &Route<State>, parts: &[SurveyedPart]) {
     let reads = route.method == Method::GET;
+    // Parts of writes are not known, but that they may have some is.
+    let is_composite = !parts.is_empty() || claims::has_meta(route);
     let has_body = operation.request_body.is_some();
     let responses = &mut operation.responses.responses;
     for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         let RefOr::T(response) = response else { continue };
         // A required part may be stale, so any composite can be degraded.
-        let of_composite = (!parts.is_empty()).then_some(DEGRADED);
+        let of_composite = is_composite.then_some(DEGRADED);
         let of_read = (reads && status == "200").then_some(ETAG);
         mention(response, [CACHE_CONTROL, REQUEST_ID].into_iter().chain(of_composite).chain(of_read));
     }
@@ -100,7 +103,7 @@ pub(super) fn add<State>(operation: &mut Operation, about: &About, route: &Route
         if let RefOr::T(response) = response
             && response.description.is_empty()
         {
-            response.description = reason(status, !parts.is_empty());
+            response.description = reason(status, is_composite);
         }
     }
 }

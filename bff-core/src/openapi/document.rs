@@ -57,18 +57,14 @@ pub(crate) fn document<State>(
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
 
-/// Two types of one name, of which a document could hold only one: the name and the endpoint that meets it second.
-pub(crate) fn clash<State>(routes: &[Route<State>]) -> Option<String> {
+/// Two types of one name, of which a document could hold only one: the endpoint that meets it second, and the name.
+pub(crate) fn clash<State>(routes: &[Route<State>]) -> Option<(String, String)> {
     let mut known: BTreeMap<String, RefOr<Schema>> = core_schemas().into_iter().collect();
     for route in routes {
         for (name, schema) in &route.schemas {
             match known.get(name) {
                 Some(other) if other != schema => {
-                    return Some(format!(
-                        "two different types of the API are called {name}, the second in {}; rename one, or give it \
-                         a name of its own by #[schema(as = …)]",
-                        route.name
-                    ));
+                    return Some((route.title(), format!("another type of the API is called {name}, too")));
                 }
                 Some(_) => {}
                 None => {
@@ -109,7 +105,7 @@ fn components(schemas: BTreeMap<String, RefOr<Schema>>, with_bearer: bool) -> Co
 }
 
 /// OpenAPI knows no placeholder for more than one segment; it is an ordinary one there.
-fn without_stars(path: &str) -> String {
+pub(super) fn without_stars(path: &str) -> String {
     path.replace("{*", "{")
 }
 

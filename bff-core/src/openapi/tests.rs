@@ -8,6 +8,7 @@ mod target;
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -148,8 +149,8 @@ struct Ticket {
 
 /// Buys a ticket
 #[utoipa::path(post, path = "/tickets", request_body = NewTicket, responses((status = CREATED, body = Ticket), Problems))]
-async fn add_ticket(Json(_wish): Json<NewTicket>) -> Result<Json<Ticket>> {
-    Ok(Json(Ticket { number: "7".to_owned(), gate: None }))
+async fn add_ticket(Json(_wish): Json<NewTicket>) -> Result<(StatusCode, Json<Ticket>)> {
+    Ok((StatusCode::CREATED, Json(Ticket { number: "7".to_owned(), gate: None })))
 }
 
 fn railway() -> Bff<Nothing> {

@@ -14,7 +14,8 @@ use crate::upstream::UpstreamSettings;
 /// The names that metrics and logs have for what is no endpoint and no route.
 const TAKEN: [&str; 4] = ["openapi", "problems", "docs", "unmatched"];
 /// The paths that every BFF has.
-const OWN_PATHS: [&str; 5] = ["/openapi.json", "/problems/{slug}", "/docs", "/livez", "/readyz"];
+pub(crate) const OWN_PATHS: [&str; 7] =
+    ["/openapi.json", "/problems/{slug}", "/docs", "/docs/", "/docs/{*file}", "/livez", "/readyz"];
 
 /// What stands around the routes.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ use self::table::{Entry, Table};
 use crate::edge::{Access, Credentials, EdgeSettings, Receives};
 use crate::error::{Error, Result};
 
-pub(crate) use check::{Surroundings, check, read_schema};
+pub(crate) use check::{OWN_PATHS, Surroundings, check, read_schema};
 pub(crate) use passage::Passage;
 pub(crate) use service::PassThrough;
 pub use settings::{Auth, HeaderRules, JsonSettings, RouteSettings};

@@ -241,7 +241,7 @@ async fn send<T: Send + Sync + 'static>(ready: Ready<T>, reader: Reader) -> Resu
     let scope = Scope::current();
     if scope.as_ref().is_some_and(|scope| scope.context.survey) {
         // A survey asks for parts; nothing is called for it, whatever the endpoint does.
-        return Err(Error::new(Kind::Surveyed));
+        return Err(Error::new(Kind::Surveyed).from_upstream(upstream.name.clone()));
     }
     let safe = method.is_safe();
     let started = clock::now();

@@ -10,9 +10,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::price::Price;
 use crate::Upstreams;
 
-/// The most products of one answer; the backends take no more in a batch.
-const MOST: u32 = 100;
-
 /// Which slice.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -21,6 +18,7 @@ pub struct Which {
     #[param(value_type = Option<String>, example = "20")]
     pub after: Option<ProductId>,
     /// At most so many products.
+    // The backends take no more in a batch.
     #[serde(default = "usual")]
     #[param(default = 20, minimum = 1, maximum = 100)]
     pub limit: u32,
@@ -72,9 +70,6 @@ pub struct ListedProduct {
 /// All products, a slice at a time
 #[utoipa::path(get, path = "/v1/products", params(Which), responses((status = OK, body = ProductList), Problems))]
 pub async fn products(page: Composer, up: Upstreams, Query(which): Query<Which>) -> Result<Json<ProductList>> {
-    if !(1..=MOST).contains(&which.limit) {
-        return Err(Error::invalid(Input::Malformed, "?limit", format!("write a number from 1 to {MOST}")));
-    }
     compose!(page => ProductList {
         products: required(async {
             let after = which.after.as_ref();

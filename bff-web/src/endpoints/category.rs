@@ -65,7 +65,6 @@ pub async fn category(
     Path(slug): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<CategoryPage>> {
-    paging::check(which.page)?;
     compose!(page => CategoryPage {
         category: subject(async {
             let found = up.catalog.category(&slug, which.page, paging::SIZE).await?.into_inner();

@@ -12,12 +12,11 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use crate::clock::{self, Millis};
 use crate::testing::{Builder, Fault, Reply, TestBff};
 use crate::upstream::Client;
-use crate::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, Result, compose, path};
+use crate::{Bff, Composer, Fetched, Json, Meta, Path, Policy, Problems, Result, compose, path, routes};
 
 #[derive(Clone, Debug)]
 struct Service(Client);

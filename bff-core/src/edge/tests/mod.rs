@@ -1,3 +1,5 @@
 //! The edge as a client sees it.
 
+mod flowing;
+mod rules;
 mod whole;

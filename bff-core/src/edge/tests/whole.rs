@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use crate::clock::Millis;
 use crate::identity::Claims;
 use crate::testing::{Answer, Fault, Reply, TestBff};
 use crate::upstream::Client;
-use crate::{Bff, Composer, Json, Meta, Policy, Problems, Result, compose, path};
+use crate::{Bff, Composer, Json, Meta, Policy, Problems, Result, compose, path, routes};
 
 #[derive(Clone, Debug)]
 struct Service(Client);
@@ -49,11 +49,11 @@ async fn sky(page: Composer, up: Upstreams) -> Result<Json<Sky>> {
 
 /// Says more than its parts do: sets a cookie, or depends on a header that nobody else knows of.
 #[utoipa::path(get, path = "/baker", responses((status = OK, body = Sky), Problems))]
-async fn baker(page: Composer, up: Upstreams, headers: HeaderMap) -> impl axum::response::IntoResponse {
+async fn baker(page: Composer, up: Upstreams, headers: HeaderMap) -> axum::response::Response {
     let said = headers.get("x-says").cloned().unwrap_or(HeaderValue::from_static("content-language: en"));
     let (name, value) = said.to_str().unwrap().split_once(": ").unwrap();
     let name = HeaderName::try_from(name).unwrap();
-    ([(name, HeaderValue::from_str(value).unwrap())], sky(page, up).await)
+    ([(name, HeaderValue::from_str(value).unwrap())], sky(page, up).await).into_response()
 }
 
 #[derive(Debug, Serialize, ToSchema)]

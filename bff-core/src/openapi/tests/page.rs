@@ -110,7 +110,7 @@ async fn two_types_of_one_name_are_refused() {
             crate::Json(Ticket { colour: "red".to_owned() })
         }
     }
-    let bff = railway().page(crate::routes!(other::colours), crate::Policy::public());
+    let bff = railway().page(crate::routes!(other::colours), crate::Policy::public().without_meta());
     let error = bff.build(&crate::config::Settings::default(), super::no_network).await.unwrap_err();
     assert!(format!("{error:?}").contains("called Ticket"), "{error:?}");
 }

@@ -16,14 +16,13 @@ use http::{HeaderMap, Method, Request, header};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::*;
 use crate::config::Settings;
 use crate::identity::Claims;
 use crate::testing::{Answer, Builder, Reply, TestBff};
 use crate::upstream::{Client, UpstreamSettings};
-use crate::{Bff, Composer, Json, Meta, Policy, Problems, compose, path};
+use crate::{Bff, Composer, Json, Meta, Policy, Problems, compose, path, routes};
 
 #[derive(Clone, Debug)]
 struct Station(Client);

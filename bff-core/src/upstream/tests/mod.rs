@@ -22,13 +22,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::Client;
 use crate::clock::Millis;
 use crate::identity::Claims;
 use crate::testing::{Answer, Builder, Fault, Reply, TestBff};
-use crate::{Bff, Composer, Json, Meta, Policy, Problems, Result, compose, path};
+use crate::{Bff, Composer, Json, Meta, Policy, Problems, Result, compose, path, routes};
 
 #[derive(Clone, Debug)]
 struct Service(Client);
@@ -84,7 +83,7 @@ async fn diary(page: Composer, up: Upstreams) -> Result<Json<Diary>> {
     compose!(page => Diary { entry: optional(async { Ok(up.diary.0.get(path!("/entry")).per_identity::<Text>().await?.into_inner()) }) })
 }
 
-/// Made outside any part, and as a write without a body: both must survive a survey.
+/// Made outside any part.
 #[utoipa::path(get, path = "/plain", responses((status = OK, body = Text), Problems))]
 async fn plain(up: Upstreams) -> Result<Json<Text>> {
     Ok(Json(up.weather.0.get(path!("/now")).shared::<Text>().await?.into_inner()))
@@ -113,8 +112,8 @@ fn builder() -> Builder<Upstreams> {
         .page(routes!(sky), Policy::public().budget(1000.ms()))
         .page(routes!(two), Policy::public().budget(1000.ms()))
         .page(routes!(diary), Policy::public().budget(1000.ms()))
-        .page(routes!(plain), Policy::public().budget(1000.ms()))
-        .page(routes!(patient), Policy::public().budget(1000.ms()))
+        .page(routes!(plain), Policy::public().without_meta().budget(1000.ms()))
+        .page(routes!(patient), Policy::public().without_meta().budget(1000.ms()))
         .page(routes!(burn), Policy::user().budget(1000.ms()))
         .page(routes!(write), Policy::user().budget(1000.ms()));
     Builder::new(bff).unwrap()

@@ -1,19 +1,22 @@
 //! What a route may cost and who may call it, and what is known of it without running it.
 
+mod declared;
+
 use std::time::Duration;
 
 use axum::routing::MethodRouter;
 use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{RefOr, Schema};
-use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::context::{Need, Terms};
 use crate::edge::Access;
 use crate::openapi::example_target;
 use crate::resilience::Criticality;
-use crate::settings::{Check, Mistakes};
+use crate::settings::{Check, Mistake, Mistakes};
+
+pub use declared::{Answer, Content, Declared, EndpointFunction, Form, LastArgument, TakesAnything, TakesJson};
 
 /// What a route may cost and who may call it. Feeds the stack, the API document and `routes`.
 #[derive(Clone, Debug)]
@@ -23,6 +26,7 @@ pub struct Policy {
     pub(crate) private_max_age: Option<Duration>,
     pub(crate) cached: bool,
     pub(crate) criticality: Criticality,
+    pub(crate) without_meta: bool,
 }
 
 impl Policy {
@@ -35,6 +39,7 @@ impl Policy {
             private_max_age: None,
             cached: false,
             criticality: Criticality::Normal,
+            without_meta: false,
         }
     }
 
@@ -60,7 +65,7 @@ impl Policy {
         self
     }
 
-    /// The whole time a request may take.
+    /// The whole time a request may take, until the last byte of an answer that streams.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
@@ -78,6 +83,14 @@ impl Policy {
     #[must_use]
     pub fn sheddable(mut self) -> Self {
         self.criticality = Criticality::Sheddable;
+        self
+    }
+
+    /// What it answers to a GET is no page: it has no parts, and no `meta` to say what is missing or old. Without this word an
+    /// answer without `meta` is refused at start.
+    #[must_use]
+    pub fn without_meta(mut self) -> Self {
+        self.without_meta = true;
         self
     }
 
@@ -147,6 +160,12 @@ pub(crate) struct Route<State> {
     pub(crate) operation: Operation,
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
     pub(crate) handler: MethodRouter<State>,
+    /// What its function answers, by its type.
+    pub(crate) form: Form,
+    /// What its function reads from the body, if that is JSON of a known type.
+    pub(crate) takes: Option<Content>,
+    /// It takes a composer, so that it may have parts.
+    pub(crate) is_composed: bool,
 }
 
 /// A part of an endpoint, known without calling anything.
@@ -164,20 +183,31 @@ fn word<S: serde::Serializer>(need: &Need, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl<State> Route<State> {
-    /// What `routes!` made of one function. `None` where it holds no operation.
-    pub(crate) fn new((schemas, paths, handler): UtoipaMethodRouter<State>, policy: Policy) -> Option<Self> {
-        let (path, item) = paths.paths.into_iter().next()?;
-        let (method, operation) = [
-            (Method::GET, item.get),
-            (Method::POST, item.post),
-            (Method::PUT, item.put),
-            (Method::PATCH, item.patch),
-            (Method::DELETE, item.delete),
-        ]
-        .into_iter()
-        .find_map(|(method, operation)| Some((method, operation?)))?;
-        let function = operation.operation_id.clone().unwrap_or_default();
-        Some(Self { name: operation_name(&method, &function), path, method, policy, operation, schemas, handler })
+    /// What `routes!` made of one function.
+    ///
+    /// # Errors
+    /// When it is not one operation: a policy would then cover what nobody knows of.
+    pub(crate) fn new(declared: Declared<State>, policy: Policy) -> Result<Self, Mistake> {
+        let Declared { schemas, paths, handler, form, takes, is_composed } = declared;
+        let mut operations: Vec<(String, Option<Method>, Operation)> = paths
+            .paths
+            .into_iter()
+            .flat_map(|(path, item)| operations(item).map(move |(method, of)| (path.clone(), method, of)))
+            .collect();
+        let (path, method, operation) = match (operations.pop(), operations.len()) {
+            (Some((path, Some(method), operation)), 0) => (path, method, operation),
+            (last, _) => {
+                operations.extend(last);
+                return Err(not_one(&operations));
+            }
+        };
+        let name = operation_name(&method, operation.operation_id.as_deref().unwrap_or_default());
+        Ok(Self { name, path, method, policy, operation, schemas, handler, form, takes, is_composed })
+    }
+
+    /// How mistakes name it.
+    pub(crate) fn title(&self) -> String {
+        format!("{} {} ({})", self.method, self.path, self.name)
     }
 
     /// A path and query that the endpoint takes.
@@ -202,6 +232,37 @@ impl<State> Route<State> {
     }
 }
 
+/// What stands at one path; `None` for a method that no endpoint can have.
+fn operations(item: PathItem) -> impl Iterator<Item = (Option<Method>, Operation)> {
+    [
+        (Some(Method::GET), item.get),
+        (Some(Method::POST), item.post),
+        (Some(Method::PUT), item.put),
+        (Some(Method::PATCH), item.patch),
+        (Some(Method::DELETE), item.delete),
+        (None, item.head),
+        (None, item.options),
+        (None, item.trace),
+        (None, item.query),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+fn not_one(operations: &[(String, Option<Method>, Operation)]) -> Mistake {
+    let shown = operations.iter().map(|(path, method, operation)| {
+        let function = operation.operation_id.as_deref().unwrap_or_default();
+        format!("{} {path} ({function})", method.as_ref().map_or("another method of", Method::as_str))
+    });
+    let shown: Vec<String> = shown.collect();
+    let (problem, remedy) = if shown.len() > 1 {
+        ("one policy for several operations", "write `.page(routes!(…), …)` for each, with a policy of its own")
+    } else {
+        ("no operation that an endpoint can have", "declare get, post, put, patch or delete; get answers HEAD as well")
+    };
+    Mistake { key: shown.join(" and "), problem: problem.to_owned(), remedy: remedy.to_owned(), origin: None }
+}
+
 /// `getHomeScreen` for `home_screen`; a function whose name begins with a verb keeps it (`addItem`).
 pub(crate) fn operation_name(method: &Method, function: &str) -> String {
     const VERBS: [&str; 9] = ["get", "list", "add", "change", "remove", "create", "update", "delete", "search"];
@@ -223,14 +284,51 @@ pub(crate) fn operation_name(method: &Method, function: &str) -> String {
 }
 
 /// One endpoint for [`Bff::page`](crate::Bff::page): the function with its `#[utoipa::path]`.
+///
+/// ```
+/// # use bff_core::{Json, Policy, Problems, Result, routes};
+/// # #[derive(serde::Serialize, utoipa::ToSchema)]
+/// # struct Count { pieces: u32 }
+/// #[utoipa::path(post, path = "/count", responses((status = OK, body = Count), Problems))]
+/// async fn count() -> Result<Json<Count>> {
+///     Ok(Json(Count { pieces: 1 }))
+/// }
+/// # #[utoipa::path(delete, path = "/count", responses((status = OK, body = Count), Problems))]
+/// # async fn forget() -> Result<Json<Count>> { count().await }
+/// let declared: bff_core::Declared<()> = routes!(count);
+/// ```
+///
+/// One function for each page, because a policy covers one:
+///
+/// ```compile_fail
+/// # use bff_core::{Json, Policy, Problems, Result, routes};
+/// # #[derive(serde::Serialize, utoipa::ToSchema)]
+/// # struct Count { pieces: u32 }
+/// # #[utoipa::path(post, path = "/count", responses((status = OK, body = Count), Problems))]
+/// # async fn count() -> Result<Json<Count>> { Ok(Json(Count { pieces: 1 })) }
+/// # #[utoipa::path(delete, path = "/count", responses((status = OK, body = Count), Problems))]
+/// # async fn forget() -> Result<Json<Count>> { count().await }
+/// let declared: bff_core::Declared<()> = routes!(count, forget);
+/// ```
 #[macro_export]
 macro_rules! routes {
-    ($($handler:tt)+) => {{
+    ($handler:path $(,)?) => {{
         // What it expands to names axum by that name; a BFF does not have to depend on it for that.
         #[allow(unused_imports)]
         use $crate::axum;
-        $crate::utoipa_axum::routes!($($handler)+)
+        #[allow(unused_imports)]
+        use $crate::{TakesAnything as _, TakesJson as _};
+        $crate::Declared::new(
+            $crate::utoipa_axum::routes!($handler),
+            &$handler,
+            (&$crate::LastArgument::of(&$handler)).takes(),
+        )
     }};
+    ($($several:tt)*) => {
+        ::core::compile_error!(
+            "one function for each page, because a policy covers one: write `.page(routes!(one), …).page(routes!(other), …)`"
+        )
+    };
 }
 
 #[cfg(test)]
