@@ -9,9 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
 use super::hosts::Host;
 use super::reader::{Decoded, Reader};
-use super::replay::Kept;
-use super::stack::Upstream;
-use super::streams::{self, Upload};
+use super::streams::Upload;
 use super::target::Target;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Key, Overrides};
@@ -85,8 +83,6 @@ pub(super) enum Handling {
 pub(super) struct Passed {
     /// The body that the client is sending; `None` where all of it is here.
     pub(super) upload: Option<Arc<Upload>>,
-    /// The same, where it is small enough to be sent again.
-    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl Call {
@@ -214,25 +210,6 @@ impl Spare {
         let call = call_of(request).ok()?.clone();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         Some(Self { method, uri, headers: request.headers().clone(), body, call })
-    }
-
-    /// The same for a request with a small body that streams, which may be sent again if it was never looked at.
-    pub(super) fn of_kept(request: &Request<Body>) -> Option<(Self, Arc<Kept>)> {
-        let call = call_of(request).ok()?;
-        let (kept, call) = (call.passed()?.kept.clone()?, call.clone());
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        Some((Self { method, uri, headers: request.headers().clone(), body: Bytes::new(), call }, kept))
-    }
-
-    /// With that body from its beginning; `None` where it is gone.
-    pub(super) async fn into_kept_request(
-        mut self,
-        kept: Arc<Kept>,
-        upstream: &Arc<Upstream>,
-    ) -> Option<Request<Body>> {
-        let (body, upload) = streams::up(kept.again().await?, kept.idle, upstream);
-        self.call.handling = Handling::Pass(Arc::new(Passed { upload, kept: Some(kept) }));
-        Some(self.into_request().map(|_| body))
     }
 
     pub(super) fn into_request(self) -> Request<Body> {

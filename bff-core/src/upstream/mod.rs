@@ -25,7 +25,6 @@ mod pass;
 mod path;
 mod propagate;
 mod reader;
-mod replay;
 mod retry;
 mod settings;
 mod shadow;

@@ -3,8 +3,8 @@
 //! It goes down the stack of its upstream like every call, so variants, retries, breaker, bulkhead and balance are
 //! the same for a route and for the typed clients of that upstream. What is different:
 //!
-//! - Nothing is collected, and nothing kept but a small body of the client (`replay`). Both bodies stream, and a slow reader
-//!   slows the writer.
+//! - Nothing is collected here and nothing is kept. Both bodies stream, and a slow reader slows the writer. (The edge has read small
+//!   bodies to their end, so those are here and can be sent again.)
 //! - An answer is an answer, whatever its status: the client gets the upstream's own 503, and it is not asked again for
 //!   another. Breaker, bulkhead and balance count it as what it is. Only where there was no answer at all (no
 //!   connection, one that broke before the head, an attempt that took too long) a safe request without a body is tried again;
@@ -28,7 +28,6 @@ use super::Client;
 use super::cached::cached;
 use super::call::{Call, Handling, Passed};
 use super::change::Change;
-use super::replay;
 use super::stack::Upstream;
 use super::streams::{self, Upload};
 use super::target::Target;
@@ -170,7 +169,6 @@ impl Client {
     ) -> Result<(Response<Body>, Option<Arc<Upload>>)> {
         let upstream = &self.upstream;
         let (head, body) = request.into_parts();
-        let (body, kept) = replay::keep(&head.headers, body, how.idle);
         let (body, upload) = streams::up(body, how.idle, upstream);
         let safe = head.method.is_safe();
         // A request of our own, because the client's version and extensions belong to its connection.
@@ -203,7 +201,7 @@ impl Client {
             deadline: None,
             overrides: settings.cache,
             known: None,
-            handling: Handling::Pass(Arc::new(Passed { upload: upload.clone(), kept })),
+            handling: Handling::Pass(Arc::new(Passed { upload: upload.clone() })),
             target: version.unwrap_or_else(|| upstream.main.clone()),
             host: None,
             avoid: None,

@@ -42,16 +42,13 @@ where
     loop {
         // What was never sent may be sent again whatever is said of retries.
         let spare = Spare::of(&request);
-        let kept = if spare.is_none() { Spare::of_kept(&request) } else { None };
         let error = match inner.call(request).await {
             Ok(response) => return Ok(response),
             // That there was no place, or no use, for another try is not why the call failed.
             Err(error) if refused_here(&error) => return Err(before.unwrap_or(error)),
             Err(error) => error,
         };
-        if spare.is_none() && kept.is_none() {
-            return Err(error);
-        }
+        let Some(mut next) = spare else { return Err(error) };
         if let Some(pause) = unseen.pause(&upstream, &error) {
             // No attempt, hence no matter of the budget; only the time of the call ends it.
             if is_too_late(deadline, clock::now() + pause) {
@@ -62,16 +59,9 @@ where
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let next = match (spare, kept) {
-                (Some(spare), _) => Some(spare.into_request()),
-                (None, Some((spare, kept))) => spare.into_kept_request(kept, &upstream).await,
-                (None, None) => None,
-            };
-            let Some(next) = next else { return Err(error) };
-            (request, before) = (next, Some(error));
+            (request, before) = (next.into_request(), Some(error));
             continue;
         }
-        let Some(mut next) = spare else { return Err(error) };
         if tries >= most {
             return Err(error);
         }

@@ -3,9 +3,9 @@
 //! While there are more requests than places, the limit climbs: twice as many are let in for a moment, or half as many, and
 //! what gets done by it decides. Where the CPU is full, more at once only wait there, and few at once are done sooner than
 //! many (their memory is still in the cache). While the CPU is not full, more are let in without a trial: pages that wait
-//! for upstreams cost nothing, however many they are, and those must not keep others out. Ready work that runs late is a
-//! reason to try fewer although nobody waits, as in WeChat's DAGOR ("Overload Control for Scaling WeChat Microservices",
-//! SoCC 2018); what gets done decides there too.
+//! for upstreams cost nothing, however many they are, and those must not keep others out; the same goes for places that nobody
+//! gives back. Ready work that runs late is a reason to try fewer although nobody waits, as in WeChat's DAGOR ("Overload
+//! Control for Scaling WeChat Microservices", SoCC 2018); what gets done decides there too.
 
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ const GAINED: f64 = 1.2;
 const KEPT: f64 = 0.95;
 /// Finished requests are counted for at least so long, and until each place has been used once.
 const LOOK: Duration = Duration::from_millis(100);
+/// Places of which not a quarter is given back within this time are held by requests that wait, most likely for an upstream: a
+/// CPU that is full gets more done.
+const HELD: Duration = Duration::from_millis(250);
 /// How long a limit stays when another one was no better; doubles up to the longest.
 const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(16);
@@ -118,6 +121,10 @@ impl Pace {
         let (since, before) = *self.look.get_or_insert((now, finished));
         let time = now.saturating_duration_since(since);
         let done = finished.saturating_sub(before);
+        if time >= HELD && done < limit as u64 / 4 {
+            self.begin();
+            return limit * 2;
+        }
         if time < LOOK || done < limit as u64 {
             return limit;
         }

@@ -154,6 +154,13 @@ impl Busy {
 }
 
 #[test]
+fn those_who_wait_for_a_hanging_upstream_do_not_keep_others_out() {
+    let mut busy = Busy::new();
+    // Its CPU is full with other programs' work, and what is let in here waits for seconds.
+    assert_eq!(busy.runs(1.1, 1.ms(), |limit| limit as f64 / 20.0), 1000);
+}
+
+#[test]
 fn more_are_let_in_while_more_get_done_by_it() {
     let mut busy = Busy::new();
     assert_eq!(busy.runs(0.1, 1.ms(), |limit| limit as f64 / 0.08), INITIAL);
