@@ -21,8 +21,14 @@ impl Whole {
             Some(at) => (&rest[..at], exponent(&rest[at + 1..])?),
             None => (rest, 0),
         };
-        let (before, behind) = digits.split_once('.').unwrap_or((digits, ""));
-        if before.is_empty() || !before.bytes().chain(behind.bytes()).all(|digit| digit.is_ascii_digit()) {
+        let (before, behind) = match digits.split_once('.') {
+            Some((_, "")) => return None,
+            Some(parts) => parts,
+            None => (digits, ""),
+        };
+        // RFC 8259 §6: a zero in front stands alone.
+        let is_number = !before.is_empty() && (before == "0" || !before.starts_with('0'));
+        if !is_number || !before.bytes().chain(behind.bytes()).all(|digit| digit.is_ascii_digit()) {
             return None;
         }
         let mut all: Vec<u8> = before.bytes().chain(behind.bytes()).skip_while(|digit| *digit == b'0').collect();
@@ -134,7 +140,7 @@ mod tests {
         {
             check(number, None);
         }
-        for number in ["1.x", "1e", "1ex", "--1", "+1", ".5", "1e4x", "0x10", "١"] {
+        for number in ["1.", "01.0", "-01", "00", "1.e1", "1.x", "1e", "1ex", "--1", "+1", ".5", "1e4x", "0x10", "١"] {
             check(number, None);
         }
     }
