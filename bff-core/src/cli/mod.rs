@@ -277,5 +277,7 @@ fn started(mut builder: Builder) -> Result<Runtime, Said> {
 }
 
 fn cannot_start(error: &Error) -> Said {
-    Said::error(FAILED, format_args!("cannot start: {error}"))
+    // That it is "internal" says nothing to whoever starts it; the cause does.
+    let said = error.to_string();
+    Said::error(FAILED, format_args!("cannot start: {}", said.strip_prefix("Internal: ").unwrap_or(&said)))
 }

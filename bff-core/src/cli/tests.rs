@@ -127,6 +127,11 @@ fn check_says_what_is_wrong_with_the_endpoints_too() {
     let declared = "GET /weather/{place} (getThere): `params` declares \"id\", which the path does not have; ";
     let checked = said(&wrong, &["check"], &[URL, OWNER]);
     assert_eq!((checked.code, checked.out.as_str()), (1, ""));
+    assert!(
+        checked.err.starts_with("error: cannot start: 3 mistakes in the endpoints\n  GET /weather/"),
+        "{}",
+        checked.err
+    );
     let unconfigured = said(&wrong, &["check"], &[]);
     assert!(unconfigured.err.starts_with("error: 1 mistake in the configuration\n"), "{}", unconfigured.err);
     for said in [checked, unconfigured, said(&wrong, &["routes"], &[]), said(&wrong, &["openapi"], &[])] {
