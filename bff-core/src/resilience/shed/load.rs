@@ -84,20 +84,30 @@ impl Load {
     /// A place for a request of `holder` that is so critical, at once or before `until`; `None` where it has to be refused.
     /// Whoever leaves while waiting loses nothing for others.
     pub async fn enter(&self, criticality: Criticality, holder: Option<Holder>, until: Instant) -> Option<Place<'_>> {
-        if self.waiting.load(SeqCst) == 0 && self.take(criticality) {
+        let is_greedy = self.is_greedy(holder);
+        if self.waiting.load(SeqCst) == 0 && self.take(criticality, is_greedy) {
             return Some(Place { load: self, _share: self.shares.hold(holder, 1) });
         }
         self.was_full.store(true, Relaxed);
-        let place = self.wait(criticality, holder, until).await;
+        let place = self.wait(criticality, holder, is_greedy, until).await;
         if place.is_none() {
             self.refused.fetch_add(1, Relaxed);
         }
         place
     }
 
-    async fn wait(&self, criticality: Criticality, holder: Option<Holder>, until: Instant) -> Option<Place<'_>> {
-        let taken = self.taken.load(Relaxed) as u64;
-        let is_greedy = self.shares.are_used_up(holder, taken, self.limit.load(Relaxed) as u64);
+    /// Whether this one has its share of the places already, and they are scarce.
+    fn is_greedy(&self, holder: Option<Holder>) -> bool {
+        self.shares.are_used_up(holder, self.taken.load(Relaxed) as u64, self.limit.load(Relaxed) as u64)
+    }
+
+    async fn wait(
+        &self,
+        criticality: Criticality,
+        holder: Option<Holder>,
+        is_greedy: bool,
+        until: Instant,
+    ) -> Option<Place<'_>> {
         let (share, turn) = {
             let mut line = self.lock();
             let (waiting, most) = (self.waiting.load(SeqCst), self.settings.waiting);
@@ -119,8 +129,10 @@ impl Load {
         is_called.then(|| Place { load: self, _share: share })
     }
 
-    fn take(&self, criticality: Criticality) -> bool {
+    /// The last quarter is for those who have less than their share.
+    fn take(&self, criticality: Criticality, is_greedy: bool) -> bool {
         let limit = self.share(criticality);
+        let limit = if is_greedy { (limit / 4 * 3).max(1) } else { limit };
         self.taken.fetch_update(SeqCst, SeqCst, |taken| (taken < limit).then_some(taken + 1)).is_ok()
     }
 
@@ -143,13 +155,17 @@ impl Load {
     /// Calls those who wait, as long as there are places for them.
     fn call(&self, line: &mut Line) {
         let classes = [Criticality::Critical, Criticality::Normal, Criticality::Sheddable];
-        for (class, waiters) in line.0.iter_mut().flat_map(|group| classes.into_iter().zip(group)) {
+        let groups = [false, true].into_iter().zip(&mut line.0);
+        let lines = groups.flat_map(|(is_greedy, group)| {
+            classes.into_iter().zip(group).map(move |(class, waiters)| (is_greedy, class, waiters))
+        });
+        for (is_greedy, class, waiters) in lines {
             while let Some(called) = waiters.pop_front() {
                 // Left already.
                 if called.is_closed() {
                     continue;
                 }
-                if !self.take(class) {
+                if !self.take(class, is_greedy) {
                     // Whoever is more critical may still find a place.
                     waiters.push_front(called);
                     break;

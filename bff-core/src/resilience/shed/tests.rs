@@ -72,6 +72,21 @@ async fn whoever_has_a_share_already_lets_others_go_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_quarter_is_not_for_whoever_has_a_share() {
+    let load = Load::new(&ShedSettings { in_flight: 8, normal_share: 1.0, ..ShedSettings::default() });
+    let [greedy, modest] = [1, 2].map(|number| Some(Holder::address([192, 0, 2, number].into())));
+    let until = clock::now() + 100.ms();
+    let enter = |holder| -> Entering<'_> { Box::pin(load.enter(Normal, holder, until)) };
+    let _one = enter(modest).now_or_never().flatten().unwrap();
+    let places: Vec<_> = (0..6).map(|_| enter(greedy).now_or_never().flatten().unwrap()).collect();
+    let mut next = enter(greedy);
+    assert!(poll(&mut next).is_pending(), "seven of eight are taken, six by this one");
+    assert!(matches!(poll(&mut enter(modest)), Poll::Ready(Some(_))));
+    drop(places);
+    assert!(matches!(poll(&mut next), Poll::Ready(Some(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_goes_to_the_most_critical_and_then_to_the_first() {
     let load = Load::new(&ShedSettings { in_flight: 1, ..ShedSettings::default() });
     let held = at_once(&load, Normal).unwrap();
