@@ -168,6 +168,22 @@ impl Fingerprint {
         u64::from_be_bytes(first)
     }
 
+    /// Of other things that tell one answer from another. Two rows of fields never share one.
+    pub(crate) fn of_fields<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        for field in fields {
+            hash.update(&(field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+        Self::short(&hash.finish())
+    }
+
+    fn short(digest: &digest::Digest) -> Self {
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest.as_ref()[..16]);
+        Self(short)
+    }
+
     fn of(claims: &Claims) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut field = |value: Option<&str>| {
@@ -186,10 +202,7 @@ impl Fingerprint {
             }
             field(None);
         }
-        let digest = hash.finish();
-        let mut short = [0; 16];
-        short.copy_from_slice(&digest.as_ref()[..16]);
-        Self(short)
+        Self::short(&hash.finish())
     }
 }
 

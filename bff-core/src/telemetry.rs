@@ -182,6 +182,7 @@ struct Protections {
     hosts: Family<TargetLabels, Gauge>,
     hosts_ejected: Family<TargetLabels, Gauge>,
     shadow: Family<ShadowLabels, Counter>,
+    refused: Family<UpstreamLabels, Counter>,
 }
 
 impl Protections {
@@ -203,6 +204,7 @@ impl Protections {
             "Hosts without calls, because they failed",
             self.hosts_ejected.clone(),
         );
+        registry.register("upstream_refused", "Calls refused because of who we are (401, 403)", self.refused.clone());
         registry.register("upstream_shadow", "Answers compared with the shadow's", self.shadow.clone());
     }
 }
@@ -323,6 +325,11 @@ impl Metrics {
             let labels = ShadowLabels { upstream: Name(upstream.clone()), result };
             raise(&self.protections.shadow.get_or_create(&labels), total);
         }
+    }
+
+    /// How often an upstream has refused us.
+    pub fn refused(&self, upstream: &Arc<str>, total: u64) {
+        raise(&self.protections.refused.get_or_create(&UpstreamLabels { upstream: Name(upstream.clone()) }), total);
     }
 
     /// Counts an answered request and what became of its parts.

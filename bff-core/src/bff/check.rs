@@ -55,6 +55,16 @@ impl<Upstreams: Clients> Bff<Upstreams> {
             let problem = format!("{} needs credentials and nobody can check them", route.name);
             mistakes.note("auth.issuers", problem, "add [auth.issuers.<name>] with issuer, jwks_url and audiences");
         }
+        if settings.auth.issuers.is_empty() {
+            for (name, _) in settings.upstreams.iter().filter(|(_, upstream)| upstream.forward_authorization) {
+                let remedy = "add [auth.issuers.<name>], or take it out";
+                mistakes.within("upstreams", |mistakes| {
+                    mistakes.within(name, |mistakes| {
+                        mistakes.note("forward_authorization", "passes on what nobody can check", remedy);
+                    });
+                });
+            }
+        }
         let around = Surroundings {
             endpoints: self.routes.iter().map(|route| (route.name.as_str(), route.path.as_str())).collect(),
             schemas: openapi::schema_names(&self.routes),

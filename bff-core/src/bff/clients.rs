@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -30,11 +31,20 @@ pub(super) fn clients<'a, Upstreams: Clients>(
     Ok((typed, made))
 }
 
-/// The client's headers that some upstream may be told, and the one that writes pass on.
+/// The client's headers that some upstream may be told, the one that writes pass on among them.
 pub(super) fn kept(settings: &Settings) -> Arc<[HeaderName]> {
     let mut names: Vec<HeaderName> = settings.upstreams.values().flat_map(UpstreamSettings::varied).collect();
     names.push(IDEMPOTENCY_KEY);
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     names.into()
+}
+
+/// The same, and the credentials where an upstream is to see them. They are no part of what tells whole answers apart: that
+/// is who asks, and a key is no place for a secret.
+pub(super) fn told(settings: &Settings, kept: &Arc<[HeaderName]>) -> Arc<[HeaderName]> {
+    if settings.upstreams.values().any(|upstream| upstream.forward_authorization) {
+        return kept.iter().cloned().chain([AUTHORIZATION]).collect();
+    }
+    kept.clone()
 }

@@ -21,7 +21,7 @@ use http::{Method, StatusCode, Uri, header};
 use tokio::task::JoinSet;
 use utoipa::openapi::OpenApi;
 
-use self::clients::{clients, kept};
+use self::clients::{clients, kept, told};
 use self::issuers::Issuers;
 use crate::auth::Authenticator;
 use crate::clock;
@@ -183,6 +183,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         // Two BFFs may ask the same of a Redis that they share and mean their own answers.
         cache.redis.prefix = format!("{}:{}", cache.redis.prefix, self.about.name);
         let shared = Shared::new(&cache, metrics.clone())?;
+        shared.introduce(self.about.name, self.about.version);
         let routes = Routes::new(&settings.routes)?;
         let (upstreams, by_name) = clients::<Upstreams>(settings, &shared, network.as_ref())?;
         let issuers = Issuers::new(settings, &metrics, network.as_ref())?;
@@ -194,6 +195,7 @@ impl<Upstreams: Clients> Bff<Upstreams> {
         let mut edge_settings = settings.edge.clone();
         edge_settings.server_timing &= self.about.timings;
         let kept = kept(settings);
+        let told = told(settings, &kept);
         let load = Arc::new(Load::new(&settings.edge.shed));
         let bodies = Arc::new(Bodies::new(&settings.edge.bodies));
         let seen_bodies = bodies.clone();
@@ -212,13 +214,13 @@ impl<Upstreams: Clients> Bff<Upstreams> {
                 receives,
                 proxies: proxies.clone(),
                 criticality,
-                kept: kept.clone(),
+                kept: told.clone(),
                 settings: edge_settings.clone(),
             })
         };
 
         let by_person = settings.upstreams.values().any(UpstreamSettings::has_weights);
-        let whole = Arc::new(Whole { store: shared.store.clone(), kept: kept.clone(), by_person });
+        let whole = Arc::new(Whole { store: shared.store.clone(), kept, by_person });
         let parts = self.learn_parts(&upstreams).await?;
         let document = openapi::document(&self.about, &self.routes, &parts, &settings.routes);
         let mut mistakes = Mistakes::default();

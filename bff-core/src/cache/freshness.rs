@@ -52,6 +52,11 @@ pub struct Overrides {
     /// How long an answer without `Cache-Control` and `Expires` is fresh. Default: it is not kept.
     #[serde(with = "humantime_serde")]
     pub ttl: Option<Duration>,
+    /// How long an answer is fresh at least, whatever it says of that (`no-cache`, `max-age=0`, `Expires`). It widens neither
+    /// `no-store`, `private` nor `Vary: *`, clients are told what the upstream said, and routes know nothing of it. Default:
+    /// what it says stands.
+    #[serde(with = "humantime_serde")]
+    pub at_least: Option<Duration>,
     /// `stale-while-revalidate` for answers that do not say. Default: none.
     #[serde(with = "humantime_serde")]
     pub stale_while_revalidate: Option<Duration>,
@@ -130,7 +135,12 @@ impl Freshness {
         } else {
             lifetime.map(|lifetime| lifetime.saturating_sub(age))
         };
-        let overdue = lifetime.map_or(Duration::ZERO, |lifetime| age.saturating_sub(lifetime));
+        // Clients are told what was said.
+        let said = remaining;
+        let least = overrides.at_least.filter(|_| !*passing && !vary_any && !is_error(status));
+        let remaining = remaining.max(least);
+        let overdue =
+            lifetime.filter(|_| least.is_none()).map_or(Duration::ZERO, |lifetime| age.saturating_sub(lifetime));
         // `s-maxage` means `proxy-revalidate` as well (RFC 9111 §5.2.2.10), and that is for shared caches only (§5.2.2.8).
         let shared_never_stale = *shared && (directives.s_maxage.is_some() || directives.proxy_revalidate);
         let never_stale = directives.must_revalidate || directives.no_cache || shared_never_stale;
@@ -166,7 +176,7 @@ impl Freshness {
             private: directives.private,
             no_store,
             remaining,
-            for_clients: for_clients(&directives, headers, remaining, age),
+            for_clients: for_clients(&directives, headers, said, age),
             overdue,
             age,
             while_revalidate,

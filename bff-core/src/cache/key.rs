@@ -132,6 +132,15 @@ impl Key {
         Self { text: format!("{} ^", self.text).into(), ..self.clone() }
     }
 
+    /// The same question, told from others by what is secret or long: of that only the digest stands in a key.
+    #[must_use]
+    pub fn marked(self, mark: Fingerprint) -> Self {
+        // Behind the target no other field begins so.
+        let mut text = format!("{} !", self.text);
+        mark.write_to(&mut text);
+        Self { text: text.into(), ..self }
+    }
+
     /// The same question to another version of the upstream.
     #[must_use]
     pub fn of_variant(self, variant: &str) -> Self {

@@ -31,6 +31,7 @@ pub(super) fn shape() -> Value {
 
 fn upstream() -> Value {
     let mut upstream = json(&UpstreamSettings::default());
+    upstream["request_headers"][ANY] = Value::String(String::new());
     upstream["variants"][ANY] = json(&VariantSettings::default());
     upstream
 }

@@ -231,6 +231,24 @@ fn who_logs_in_by_a_url_is_not_shown() {
     }
 }
 
+#[test]
+fn what_calls_carry_is_shown_nowhere() {
+    let file = scratch("api-key", "canary-of-a-file\n");
+    let file = file.display();
+    let table = format!(
+        "{GOOD}\n[upstreams.station.request_headers]\nx-api-key = {{ file = \"{file}\" }}\nauthorization = \"canary-in-line\"\n"
+    );
+    let loaded = loaded(&Sources::default().text(&table));
+    let headers = &loaded.settings.upstreams["station"].request_headers;
+    assert_eq!(headers["x-api-key"], "canary-of-a-file".into());
+    assert_eq!(headers["authorization"], "canary-in-line".into());
+    let shown = format!("{}{:?}", loaded.to_toml(), loaded.settings);
+    assert!(shown.contains("authorization") && !shown.contains("canary"), "{shown}");
+    let wrong = format!("{GOOD}\n[upstreams.station.request_headers]\nauthorization = 4711\nhost = \"canary\"\n");
+    let mistakes = refused(&Sources::default().text(&wrong)).concat();
+    assert!(!mistakes.contains("canary") && !mistakes.contains("4711"), "{mistakes}");
+}
+
 fn every_key(table: &serde_json::Value, path: &str, see: &mut dyn FnMut(&str, &serde_json::Value)) {
     for (name, value) in table.as_object().into_iter().flatten() {
         let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

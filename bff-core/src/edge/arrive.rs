@@ -91,7 +91,10 @@ fn keep(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for name in names {
         for value in headers.get_all(name) {
-            kept.append(name.clone(), value.clone());
+            let mut value = value.clone();
+            // Shown by nothing that shows headers.
+            value.set_sensitive(*name == header::AUTHORIZATION);
+            kept.append(name.clone(), value);
         }
     }
     kept

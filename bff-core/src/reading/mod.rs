@@ -66,6 +66,11 @@ impl fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 impl Unreadable {
+    /// Where in the document, as a pointer.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
     fn new(document: &[u8], error: &serde_json::Error) -> Self {
         use serde_json::error::Category;
         let (line, column) = (error.line(), error.column());

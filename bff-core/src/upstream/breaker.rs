@@ -9,6 +9,7 @@ use tower::Service;
 use super::call::{call_of, end};
 use super::collect::asked_to_wait;
 use super::stack::Upstream;
+use super::trouble::Trouble;
 use crate::body::Body;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Kind, Result};
@@ -48,7 +49,12 @@ where
         Ok(response) => asked_to_wait(response.headers()),
         Err(error) => error.retry_after(),
     };
-    let has_closed = admitted.end(end(&result), retry_after);
+    let cause = || match &result {
+        Err(error) => Trouble::of(error).map_or_else(|| "slow answers".to_owned(), |trouble| trouble.cause),
+        Ok(response) if response.status().is_server_error() => format!("fails: status {}", response.status().as_u16()),
+        Ok(_) => "slow answers".to_owned(),
+    };
+    let has_closed = admitted.end(end(&result), retry_after, &cause);
     if let Some(bulkhead) = target.bulkhead.as_ref().filter(|_| has_closed) {
         // As many places as before may be as many calls at once as brought it down.
         bulkhead.restart();
@@ -65,12 +71,12 @@ struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
-    fn end(mut self, end: End, retry_after: Option<Duration>) -> bool {
+    fn end(mut self, end: End, retry_after: Option<Duration>, cause: &dyn Fn() -> String) -> bool {
         let Some(pass) = self.pass.take() else { return false };
         let now = clock::now();
         let is_ours = pass.is_slow(now) && self.lateness.explains(self.started, now);
         let pass = if is_ours { pass.allow(ANY) } else { pass };
-        pass.end(end, retry_after, now)
+        pass.end_because(end, retry_after, now, cause)
     }
 }
 

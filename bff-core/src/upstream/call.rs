@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 
 use super::hosts::Host;
 use super::reader::{Decoded, Reader};
@@ -16,7 +16,8 @@ use crate::cache::{Entry, Freshness, Key, Overrides};
 use crate::clock::Instant;
 use crate::context::{CallOutcome, Holder, Scope, TraceContext};
 use crate::error::{Error, Evidence, Kind, Result};
-use crate::fetched::Staleness;
+use crate::fetched::{Head, Staleness};
+use crate::identity::Fingerprint;
 use crate::reading::Lost;
 use crate::resilience::End;
 
@@ -29,6 +30,8 @@ pub struct Call {
     pub per_identity: bool,
     /// The question, for store and flight; `None` for a call that nobody can share.
     pub key: Option<Key>,
+    /// What else than its target tells its answer from others: headers of its own, a body.
+    pub(super) mark: Option<Fingerprint>,
     /// Who waits for it; `None` below the flight and for refreshes, where it belongs to nobody.
     pub scope: Option<Scope>,
     /// Whether the page fails without it, of the part it was first made for; yes where nobody waits.
@@ -55,6 +58,8 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// How long its answer is kept where the answer does not say.
     pub overrides: Overrides,
+    /// Headers of its answer that are told with the value.
+    pub(super) keeps: Arc<[HeaderName]>,
     /// What becomes of its answer.
     pub(super) handling: Handling,
     /// What is kept and past its time, if this call asks for it to be confirmed.
@@ -121,6 +126,8 @@ pub(super) struct Answer {
     pub(super) is_nothing: bool,
     /// What its lists have lost.
     pub(super) lost: Option<Lost>,
+    /// What is told of its head.
+    pub(super) head: Head,
 }
 
 /// Whose fault an answer is, if anybody's. The transport sets it; layers read it, never the status.

@@ -18,11 +18,13 @@ use tower::{Service, ServiceExt};
 use super::call::{Answer, Call, Handling, answered, call_of};
 use super::reader::{NULL, Reader, is_empty};
 use super::stack::Upstream;
+use super::trouble::Refusal;
 use crate::body::Body;
 use crate::cache::{Entry, Freshness, Keeper};
 use crate::clock;
 use crate::context::CallOutcome;
 use crate::error::{Error, Evidence, Kind, Result};
+use crate::fetched::Head;
 use crate::reading::{coding, without_mark};
 
 pub(super) async fn collect<Inner>(
@@ -43,6 +45,7 @@ where
             return inner.oneshot(request).await.map_err(|error| passed.whose_failure(error));
         }
     };
+    let keeps = call.keeps.clone();
     let (known, key, asked) = (known.clone(), call.key.clone(), clock::now());
     let target = request.uri().path_and_query().cloned();
     let of_question = |error| of_question(error, target.as_ref());
@@ -92,9 +95,11 @@ where
             "answers `private` to a call that is declared shared; such answers are not kept, and the page is private"
         );
     }
+    let told = Head::of(head.status, &head.headers, &keeps);
     let headers = freshness.storable.then(|| Arc::new(head.headers));
     let (outcome, lost) = (CallOutcome::Live, reading.lost);
-    let answer = Answer { outcome, staleness: None, freshness, headers, decoded: reading.value, is_nothing, lost };
+    let answer =
+        Answer { outcome, staleness: None, freshness, headers, decoded: reading.value, is_nothing, lost, head: told };
     Ok(answered(body, answer))
 }
 
@@ -129,7 +134,8 @@ async fn whole(upstream: &Upstream, head: &mut Parts, body: Body, asking: Asking
             || upstream.settings.empty_is_none;
         return if may_be { Ok(NULL) } else { Err(Error::new(Kind::InvalidResponse).caused_by("the answer is empty")) };
     }
-    if !asking.reader.of_any_type && !is_json(&head.headers) {
+    let of_any_type = asking.reader.of_any_type || upstream.settings.any_content_type;
+    if !of_any_type && !is_json(&head.headers) {
         return Err(Error::new(Kind::InvalidResponse)
             .caused_by("the content type is not JSON")
             .with_evidence(Evidence::Host));
@@ -213,7 +219,7 @@ fn refused(status: StatusCode, headers: &HeaderMap, asking: Asking) -> Error {
         // Redirects are not followed, and 304 was not asked for.
         _ => Kind::InvalidResponse,
     };
-    let error = Error::new(kind).caused_by(format!("status {}", status.as_u16()));
+    let error = Error::new(kind).caused_by(Refusal(status));
     let after = asked_to_wait(headers);
     // A 500 is most often a defect that strikes again; a 429 that does not say when is best left alone.
     let transient = match status {

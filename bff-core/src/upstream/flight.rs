@@ -17,6 +17,7 @@ use crate::cache::{Entry, Freshness, Key, Store, compact};
 use crate::clock::{self, Instant};
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Result};
+use crate::fetched::Head;
 use crate::reading::Lost;
 
 /// The end of a call, for each of its waiters.
@@ -33,6 +34,8 @@ pub(super) struct Landed {
     pub(super) is_nothing: bool,
     /// What its lists have lost.
     pub(super) lost: Option<Lost>,
+    /// What is told of its head.
+    pub(super) head: Head,
 }
 
 impl std::fmt::Debug for Landed {
@@ -53,6 +56,7 @@ where
     let call = call_mut(&mut request)?;
     let Some(key) = call.key.clone() else { return inner.call(request).await };
     let scope = call.scope.take();
+    let keeps = call.keeps.clone();
     // Who waits for longer than the call may take anyway is told, and cut by, nothing of it.
     let longest = clock::now() + call.timeout;
     call.patience = call.patience.filter(|patience| *patience < longest);
@@ -68,7 +72,7 @@ where
                 // A waiter must not die of another one's call.
                 Err(_) => Err(Error::internal("a call panicked")),
             };
-            fill(&shared.store, &key, &ended, asked);
+            fill(&shared.store, &key, &ended, asked, &keeps);
             ended
         }
     });
@@ -89,8 +93,8 @@ fn land(response: Response<Body>) -> Flown {
     let (mut parts, body) = response.into_parts();
     match (parts.extensions.remove::<Answer>(), body) {
         (Some(answer), Body::Bytes(body)) => {
-            let Answer { freshness, headers, decoded, is_nothing, lost, .. } = answer;
-            Ok(Landed { body, freshness, headers, decoded, is_nothing, lost })
+            let Answer { freshness, headers, decoded, is_nothing, lost, head, .. } = answer;
+            Ok(Landed { body, freshness, headers, decoded, is_nothing, lost, head })
         }
         _ => Err(Error::internal("an answer that was not collected cannot be shared")),
     }
@@ -102,7 +106,7 @@ fn is_needed_again(name: &HeaderName) -> bool {
 }
 
 /// A failed call never touches what is kept; a definite "there is none" (404) does.
-fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
+fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant, keeps: &[HeaderName]) {
     match ended {
         // It is not whole, and is no reason to forget what was.
         Ok(Landed { lost: Some(_), .. }) => {}
@@ -110,7 +114,9 @@ fn fill(store: &Store, key: &Key, ended: &Flown, asked: Instant) {
         Ok(Landed { is_nothing: true, .. }) if store.stands_in(key) => {}
         Ok(Landed { body, freshness, headers: Some(headers), .. }) => {
             let (status, body, cut) = (StatusCode::OK, compact(body), store.cut());
-            let entry = Entry::new(status, headers, body, freshness, asked, cut, is_needed_again);
+            let entry = Entry::new(status, headers, body, freshness, asked, cut, |name| {
+                is_needed_again(name) || keeps.contains(name)
+            });
             store.keep(key, &Arc::new(entry));
         }
         // What was kept before is older than this answer, which nobody may keep.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderName, Request, Response};
 use tower::Service;
 
@@ -10,6 +11,7 @@ use super::stack::Upstream;
 use crate::body::Body;
 use crate::cache::Key;
 use crate::error::{Error, Kind, Result};
+use crate::identity::Fingerprint;
 
 /// Draft-ietf-httpapi-idempotency-key-header; passed on with writes so that the backend can tell a repetition.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -28,6 +30,10 @@ where
     }
     let context = call.scope.as_ref().map(|scope| scope.context.clone());
     let (safe, per_identity) = (call.safe, call.per_identity);
+    if upstream.settings.forward_authorization && !per_identity {
+        let cause = "a call that is declared shared, to an upstream with forward_authorization: say per_identity()";
+        return Err(Error::internal(cause));
+    }
     let identity = match (per_identity, &context) {
         (false, _) => None,
         (true, None) => return Err(Error::new(Kind::Anonymous)),
@@ -40,6 +46,14 @@ where
     let headers = request.headers_mut();
     if let Some(context) = &context {
         for name in upstream.forwarded.iter() {
+            if *name == USER_AGENT && context.headers.contains_key(name) {
+                // Our own word for who calls is for where no other is asked for.
+                headers.remove(name);
+            }
+            if headers.contains_key(name) {
+                // What the call says of itself stands.
+                continue;
+            }
             for value in context.headers.get_all(name) {
                 headers.append(name.clone(), value.clone());
             }
@@ -53,6 +67,11 @@ where
             headers.insert(name.clone(), value.clone());
         }
     }
+    let token = context.as_ref().filter(|_| upstream.settings.forward_authorization);
+    let token = token.and_then(|context| context.headers.get(AUTHORIZATION)).cloned();
+    if let Some(token) = &token {
+        headers.insert(AUTHORIZATION, token.clone());
+    }
     if safe {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let key = match &identity {
@@ -62,6 +81,15 @@ where
             None => Key::shared(&upstream.name, target, &upstream.forwarded, request.headers()),
         };
         let call = call_mut(&mut request)?;
+        let key = match call.mark {
+            Some(mark) => key.marked(mark),
+            None => key,
+        };
+        // Two tokens of one person may mean two answers to an upstream that reads them.
+        let key = match &token {
+            Some(token) => key.marked(Fingerprint::of_fields([&b"token"[..], token.as_bytes()])),
+            None => key,
+        };
         call.key = Some(match &call.target.variant {
             Some(variant) => key.of_variant(variant),
             None => key,

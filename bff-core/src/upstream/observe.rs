@@ -32,6 +32,12 @@ where
         Err(error) if error.kind() == Kind::NotFound => CallOutcome::Absent,
         Err(error) => CallOutcome::Failed(error.kind()),
     };
+    if let Err(error) = &result
+        && error.kind() == Kind::Deadline
+    {
+        // Its caller left before the call ended, so nobody below knows.
+        upstream.troubles.failed(&upstream, None, error);
+    }
     upstream.shared.metrics.call(&upstream.name, outcome, result.as_ref().err(), clock::now() - started);
     result
 }

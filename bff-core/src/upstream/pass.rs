@@ -186,6 +186,8 @@ impl Client {
             safe,
             per_identity: how.identity.is_some(),
             key: None,
+            mark: None,
+            keeps: upstream.keeps.clone(),
             required: true,
             scope: None,
             part: None,

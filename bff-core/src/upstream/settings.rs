@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::headers::{self, HeaderText};
 use crate::cache::Overrides;
 use crate::resilience::{
     BalanceSettings, BreakerSettings, BulkheadSettings, HedgeSettings, Policy, RetrySettings, ShadowSettings,
@@ -47,6 +48,19 @@ pub struct UpstreamSettings {
     /// Headers of the client's request that are passed on, hence part of the cache key and of the answer's `Vary`.
     /// Default: none. Identity headers and `Cookie` cannot be listed: the first are made here, the second never travels.
     pub forward: Vec<String>,
+    // bound: what a configuration names
+    /// Headers that its typed calls carry, by name: an API key, say, from a file of its own. Their values are shown nowhere.
+    /// Default: none. What the framework makes cannot be listed. Routes say their own.
+    pub request_headers: BTreeMap<String, HeaderText>,
+    /// Its typed calls carry `Authorization` as the visitor sent it, once it was checked here. Its answers are then the
+    /// visitor's alone: only calls `per_identity()` are sent, and each token has its own. Default: no.
+    pub forward_authorization: bool,
+    /// Headers of its answers that calls are told with every value, and that are kept with it. Default: none; a call may name
+    /// its own.
+    pub keep_headers: Vec<String>,
+    /// Valid JSON is read as such whatever its content type says, or if it says nothing. Default: no: an answer that says
+    /// `text/html` was most likely not written by the upstream.
+    pub any_content_type: bool,
     /// Speaks HTTP/2 without asking first (h2c or TLS with prior knowledge). Default: no.
     pub http2: bool,
     /// Asks for compressed answers (gzip, br, zstd, deflate). Default: no, because backends are near.
@@ -85,6 +99,10 @@ impl Default for UpstreamSettings {
             connect_timeout: Duration::from_millis(100),
             response_limit: ByteSize::mib(1),
             forward: Vec::new(),
+            request_headers: BTreeMap::new(),
+            forward_authorization: false,
+            keep_headers: Vec::new(),
+            any_content_type: false,
             http2: false,
             compressed: false,
             empty_is_none: false,
@@ -324,6 +342,18 @@ impl Check for UpstreamSettings {
         if self.response_limit.as_u64() == 0 {
             mistakes.note("response_limit", "0 refuses every answer", "give a size such as \"1 MiB\"");
         }
+        for name in &self.keep_headers {
+            if !name.parse::<HeaderName>().is_ok_and(|name| headers::is_told(&name)) {
+                mistakes.note("keep_headers", format!("{name:?} is never told"), "use names such as \"x-total-count\"");
+            }
+        }
+        if self.cache.at_least.is_some_and(|least| least.is_zero()) {
+            let remedy = "give a time such as \"10s\", or leave it out";
+            mistakes.within("cache", |mistakes| mistakes.note("at_least", "0 changes nothing", remedy));
+        }
+        mistakes.within("request_headers", |mistakes| {
+            headers::check(&self.request_headers, &self.forwarded(), self.forward_authorization, mistakes);
+        });
         for name in &self.forward {
             let lower = name.to_ascii_lowercase();
             if name.parse::<HeaderName>().is_err() {

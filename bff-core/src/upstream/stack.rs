@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +20,7 @@ use super::shadow::Shadow;
 use super::target::Target;
 use super::{
     UpstreamSettings, balance, breaker, bulkhead, collect, fill, flight, forward, hedge, observe, propagate, retry,
-    shadow, store, timeout, transport, variant, wait,
+    shadow, store, timeout, transport, trouble, variant, wait,
 };
 use crate::body::Body;
 use crate::cache::{CacheSettings, Flights, Redis, SecondLevel, Store};
@@ -54,6 +54,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// How late this process runs what is ready: not the upstreams' time.
     pub lateness: Arc<Lateness>,
+    /// What typed calls say in `User-Agent`.
+    pub(super) agent: OnceLock<HeaderValue>,
     /// Whose state operators can see. Held weakly: an upstream is there as long as its client is.
     // bound: the upstreams of one BFF
     pub(super) upstreams: Mutex<Vec<Weak<Upstream>>>,
@@ -77,9 +79,24 @@ impl Shared {
             refreshes: Arc::new(Semaphore::new(settings.background_refreshes)),
             metrics,
             lateness: Arc::default(),
+            agent: OnceLock::new(),
             upstreams: Mutex::default(),
         }))
     }
+
+    /// Says who calls (`User-Agent: bff-mobile/1.4.0`, RFC 9110 §10.1.5): the product and its version, in the letters that
+    /// a token may have. The first word stands; without one nothing is said.
+    pub fn introduce(&self, bff: &str, version: &str) {
+        let token = |text: &str| text.replace(|letter: char| !is_of_token(letter), "-");
+        if let Ok(agent) = format!("bff-{}/{}", token(bff), token(version)).parse() {
+            let _ = self.agent.set(agent);
+        }
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_of_token(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter)
 }
 
 /// A fifth of what the store may hold, so that both together stay within that and a fifth.
@@ -95,6 +112,10 @@ pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     /// The client's headers that are passed on.
     pub(super) forwarded: Arc<[HeaderName]>,
+    /// The headers of the configuration that typed calls carry.
+    pub(super) added: Box<[(HeaderName, HeaderValue)]>,
+    /// Headers of its answers that are told with every value.
+    pub(super) keeps: Arc<[HeaderName]>,
     /// The client's headers that an answer depends on: those, and what variants are chosen by.
     pub(super) vary: Arc<[HeaderName]>,
     /// The version that calls go to which no rule sends elsewhere.
@@ -108,6 +129,8 @@ pub(super) struct Upstream {
     // bound: the routes of a configuration
     /// What its routes that keep answers make of their requests, each once.
     pub(super) flavours: ArcSwap<Vec<Arc<str>>>,
+    /// What went wrong with it.
+    pub(super) troubles: trouble::Troubles,
     /// It has called an answer private that is declared shared; said once in the log.
     pub(super) said_private: AtomicBool,
     /// Fields of its answers that could not be read; each said once in the log.
@@ -155,6 +178,8 @@ pub(super) fn build(upstream: &Arc<Upstream>) -> Stack {
         // One allocation, of what lies below: the layers above would move it, and the compiler would have to know all
         // layers as one type, whose size grows with their number faster than memory.
         .layer(layer_fn(boxed))
+        // Trouble: what a call came to after all that is done below to make it succeed, said once for all who wait.
+        .layer(around(up(), trouble::trouble))
         // Shadow: mirrors calls, not attempts, and what the store answers not at all.
         .layer(around(up(), shadow::shadow))
         // Call timeout: bounds everything that is done to make the call succeed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use tower::Service;
 
 use super::call::{Answer, again, answered, call_mut, call_of};
@@ -15,7 +15,7 @@ use crate::cache::{Entry, Freshness, Key, Lookup};
 use crate::clock;
 use crate::context::CallOutcome;
 use crate::error::{Error, Kind, Reason, Result};
-use crate::fetched::Staleness;
+use crate::fetched::{Head, Staleness};
 
 pub(super) async fn store<Inner>(
     upstream: Arc<Upstream>,
@@ -28,7 +28,8 @@ where
 {
     let call = call_of(&request)?;
     let (Some(key), Some(reader)) = (call.key.clone(), call.reader()) else { return inner.call(request).await };
-    let is_required = call.required;
+    let (is_required, keeps) = (call.required, call.keeps.clone());
+    let kept = |entry: &Entry, outcome, staleness, reading| kept(entry, &keeps, outcome, staleness, reading);
     let mut of_another_part = false;
     let mut before = None;
     if let Some(scope) = &call.scope {
@@ -43,7 +44,7 @@ where
     }
     let lookup = upstream.shared.store.look_up(&key).await;
     let reading = lookup.entry().map(|entry| reader.kept(&entry.body));
-    let kept = match (lookup, reading) {
+    let known = match (lookup, reading) {
         // Another version of this BFF kept it, whose type was another.
         (_, Some(Err(error))) => {
             tracing::debug!(%error, upstream = %upstream.name, "what is kept cannot be read");
@@ -74,10 +75,10 @@ where
         Ok(_) => Some(Reason::InvalidResponse),
         Err(error) => upstream_failed(error),
     };
-    match (kept, reason) {
+    match (known, reason) {
         (Some((entry, reading)), Some(reason)) if entry.usable_on_error() && reading.value.is_some() => {
             tracing::debug!(error = ended.err().map(tracing::field::display), upstream = %upstream.name, "serving stale");
-            Ok(self::kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason }), reading))
+            Ok(kept(&entry, CallOutcome::Stale, Some(Staleness { age: entry.age(), reason }), reading))
         }
         _ => ended.map_err(|error| depends(error, of_another_part)),
     }
@@ -97,7 +98,13 @@ fn confirm(request: &mut Request<Body>, entry: &Arc<Entry>) -> Result<()> {
 }
 
 /// A kept answer on its way up.
-fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, reading: Reading) -> Response<Body> {
+fn kept(
+    entry: &Entry,
+    keeps: &[HeaderName],
+    outcome: CallOutcome,
+    staleness: Option<Staleness>,
+    reading: Reading,
+) -> Response<Body> {
     let freshness = Freshness {
         storable: true,
         private: entry.private,
@@ -114,7 +121,16 @@ fn kept(entry: &Entry, outcome: CallOutcome, staleness: Option<Staleness>, readi
     let (is_nothing, decoded) = (reading.value.is_none(), reading.value);
     answered(
         entry.body.clone(),
-        Answer { outcome, staleness, freshness, headers: None, decoded, is_nothing, lost: None },
+        Answer {
+            outcome,
+            staleness,
+            freshness,
+            headers: None,
+            decoded,
+            is_nothing,
+            lost: None,
+            head: Head::of(entry.status, &entry.headers, keeps),
+        },
     )
 }
 
@@ -171,7 +187,7 @@ fn depends(error: Error, of_another_part: bool) -> Error {
 impl Landed {
     /// The same answer for one more waiter.
     pub(super) fn answered(self, outcome: CallOutcome) -> Response<Body> {
-        let Self { body, freshness, decoded, is_nothing, lost, .. } = self;
-        answered(body, Answer { outcome, staleness: None, freshness, headers: None, decoded, is_nothing, lost })
+        let Self { body, freshness, decoded, is_nothing, lost, head, .. } = self;
+        answered(body, Answer { outcome, staleness: None, freshness, headers: None, decoded, is_nothing, lost, head })
     }
 }

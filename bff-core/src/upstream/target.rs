@@ -49,7 +49,10 @@ impl Target {
             variant: variant.map(Arc::from),
             hosts: Hosts::new(name, settings, urls, weights, network)?,
             balancer: Balancer::new(&settings.balance),
-            breaker: settings.breaker.enabled.then(|| Breaker::new(&shown, &settings.breaker, slow_after)),
+            breaker: settings
+                .breaker
+                .enabled
+                .then(|| Breaker::new(&shown, &settings.breaker, slow_after).owned_by(&settings.owner)),
             bulkhead: settings.bulkhead.enabled.then(|| Bulkhead::new(&settings.bulkhead, settings.attempt_timeout)),
             budget: Budget::new(&settings.retry.budget),
             latency: settings.hedge.enabled.then(Latency::new),

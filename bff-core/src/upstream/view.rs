@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 
-use super::TargetView;
 use super::stack::{Shared, Upstream};
+use super::{LastError, TargetView};
 use crate::clock;
 use crate::resilience::{BreakerState, ShadowView};
 use crate::telemetry::{BREAKER_STATES, Guarded};
@@ -18,6 +18,13 @@ pub struct UpstreamView {
     pub upstream: String,
     /// Who to call when it fails.
     pub owner: String,
+    /// Calls that it refused because of who we are (401, 407, and 403 to a call in nobody's name), since the start. They
+    /// open no circuit: asking less would not help.
+    pub refused: u64,
+    /// The same, since it last gave an answer: it refuses everything if this only grows.
+    pub refused_in_a_row: u64,
+    /// What went wrong last; `null` where nothing has.
+    pub last_error: Option<LastError>,
     /// Its main version.
     #[serde(flatten)]
     pub main: TargetView,
@@ -50,6 +57,9 @@ impl Shared {
             .map(|upstream| UpstreamView {
                 upstream: upstream.name.to_string(),
                 owner: upstream.settings.owner.clone(),
+                refused: upstream.troubles.refused().0,
+                refused_in_a_row: upstream.troubles.refused().1,
+                last_error: upstream.troubles.last(now),
                 main: upstream.main.view(now),
                 variants: upstream
                     .variants
@@ -85,6 +95,7 @@ impl Shared {
                 };
                 self.metrics.guarded(guarded);
             }
+            self.metrics.refused(&upstream.name, upstream.troubles.refused().0);
             if let Some(shadow) = &upstream.shadow {
                 let view = shadow.report.view();
                 self.metrics.shadow(&upstream.name, view.same, view.different);

@@ -147,6 +147,8 @@ pub struct BreakerView {
 #[derive(Debug)]
 pub struct Breaker {
     upstream: Box<str>,
+    /// Who to call.
+    owner: Box<str>,
     slow_after: Duration,
     /// The epoch of the machine, and in the lowest bit whether it is closed. So a call to a healthy upstream is let in
     /// without the lock.
@@ -180,10 +182,17 @@ impl Breaker {
         let machine = Machine::new(settings, slow_after);
         Self {
             upstream: upstream.into(),
+            owner: "".into(),
             slow_after,
             gate: AtomicU64::new(gate(&machine)),
             machine: Mutex::new(machine),
         }
+    }
+
+    /// The same, whose log names who to call.
+    #[must_use]
+    pub fn owned_by(self, owner: &str) -> Self {
+        Self { owner: owner.into(), ..self }
     }
 
     /// Lets a call in.
@@ -194,7 +203,9 @@ impl Breaker {
     pub fn admit(&self, now: Instant) -> Result<Pass<'_>, Refused> {
         let ticket = match self.epoch_if_closed() {
             Some(epoch) => Ticket { epoch, since: now, slow_after: self.slow_after },
-            None => self.drive(now, |machine| machine.admit(now)).map_err(|retry_after| Refused { retry_after })?,
+            None => self
+                .drive(now, &String::new, |machine| machine.admit(now))
+                .map_err(|retry_after| Refused { retry_after })?,
         };
         Ok(Pass { breaker: self, ticket: Some(ticket) })
     }
@@ -202,13 +213,13 @@ impl Breaker {
     /// Whether a call would be refused at this moment. The next one may find it otherwise.
     #[must_use]
     pub fn is_open(&self, now: Instant) -> bool {
-        self.epoch_if_closed().is_none() && self.drive(now, |machine| machine.refuses(now)).is_some()
+        self.epoch_if_closed().is_none() && self.drive(now, &String::new, |machine| machine.refuses(now)).is_some()
     }
 
     /// What there is to see from outside.
     #[must_use]
     pub fn view(&self, now: Instant) -> BreakerView {
-        self.drive(now, |machine| machine.view(now))
+        self.drive(now, &String::new, |machine| machine.view(now))
     }
 
     fn epoch_if_closed(&self) -> Option<u64> {
@@ -217,8 +228,15 @@ impl Breaker {
     }
 
     /// Whether this end has closed the circuit.
-    fn end(&self, ticket: Ticket, end: Option<End>, retry_after: Option<Duration>, now: Instant) -> bool {
-        self.drive(now, |machine| {
+    fn end(
+        &self,
+        ticket: Ticket,
+        end: Option<End>,
+        retry_after: Option<Duration>,
+        now: Instant,
+        cause: &dyn Fn() -> String,
+    ) -> bool {
+        self.drive(now, cause, |machine| {
             let was_closed = machine.is_closed();
             machine.end(ticket, end, retry_after, now, fastrand::f64());
             !was_closed && machine.is_closed()
@@ -226,7 +244,7 @@ impl Breaker {
     }
 
     /// Takes one step, and makes its change of state known.
-    fn drive<T>(&self, now: Instant, step: impl FnOnce(&mut Machine) -> T) -> T {
+    fn drive<T>(&self, now: Instant, cause: &dyn Fn() -> String, step: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         let before = machine.epoch();
         let answer = step(&mut machine);
@@ -236,21 +254,22 @@ impl Breaker {
         });
         drop(machine);
         if let Some(view) = changed {
-            self.log(&view);
+            self.log(&view, cause);
         }
         answer
     }
 
-    fn log(&self, view: &BreakerView) {
-        let upstream = &*self.upstream;
+    fn log(&self, view: &BreakerView, cause: &dyn Fn() -> String) {
+        let (upstream, owner) = (&*self.upstream, &*self.owner);
         let BreakerView { state, calls, bad, in_a_row, opened, retry_after_seconds } = view;
         match state {
             BreakerState::Open => {
                 let seconds = retry_after_seconds.unwrap_or_default();
-                tracing::warn!(upstream, seconds, calls, bad, in_a_row, opened, "circuit open");
+                let cause = cause();
+                tracing::warn!(upstream, owner, cause, seconds, calls, bad, in_a_row, opened, "circuit open");
             }
-            BreakerState::HalfOpen => tracing::info!(upstream, opened, "circuit half-open"),
-            BreakerState::Closed => tracing::info!(upstream, opened, "circuit closed"),
+            BreakerState::HalfOpen => tracing::info!(upstream, owner, opened, "circuit half-open"),
+            BreakerState::Closed => tracing::info!(upstream, owner, opened, "circuit closed"),
         }
     }
 }
@@ -277,16 +296,27 @@ impl Pass<'_> {
 
     /// The call has ended. `retry_after` is what the upstream asked for with its failure. Gives whether this has closed the
     /// circuit: the upstream is back, and had better not get all its calls at once.
-    pub fn end(mut self, end: End, retry_after: Option<Duration>, now: Instant) -> bool {
+    pub fn end(self, end: End, retry_after: Option<Duration>, now: Instant) -> bool {
+        self.end_because(end, retry_after, now, &String::new)
+    }
+
+    /// The same; `cause` says for the log why, if that opens the circuit.
+    pub fn end_because(
+        mut self,
+        end: End,
+        retry_after: Option<Duration>,
+        now: Instant,
+        cause: &dyn Fn() -> String,
+    ) -> bool {
         let ticket = self.ticket.take();
-        ticket.is_some_and(|ticket| self.breaker.end(ticket, Some(end), retry_after, now))
+        ticket.is_some_and(|ticket| self.breaker.end(ticket, Some(end), retry_after, now, cause))
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.breaker.end(ticket, None, None, clock::now());
+            self.breaker.end(ticket, None, None, clock::now(), &String::new);
         }
     }
 }

@@ -10,7 +10,13 @@ use crate::testing::RedisServer;
 
 /// Everything that is logged while it is the thread's own.
 #[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 impl Write for Logged {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {

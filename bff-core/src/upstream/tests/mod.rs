@@ -4,6 +4,8 @@ mod balance;
 mod confirmation;
 mod damaged;
 mod evidence;
+mod headers;
+mod heads;
 mod hedge;
 mod identity_and_writes;
 mod nothing;
@@ -11,6 +13,7 @@ mod overload;
 mod passing;
 mod protections;
 mod reviewed;
+mod trouble;
 mod versions;
 
 use std::sync::Arc;
