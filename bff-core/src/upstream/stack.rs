@@ -84,7 +84,7 @@ impl Shared {
         }))
     }
 
-    /// Says who calls (`User-Agent: bff-mobile/1.4.0`, RFC 9110 §10.1.5): the product and its version, in the letters that
+    /// Says who calls (`User-Agent: bff-mobile/1.4.0`, RFC 9110 §10.1.5): the program and its version, in the letters that
     /// a token may have. The first word stands; without one nothing is said.
     pub fn introduce(&self, bff: &str, version: &str) {
         let token = |text: &str| text.replace(|letter: char| !is_of_token(letter), "-");
