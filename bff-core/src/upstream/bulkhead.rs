@@ -32,8 +32,8 @@ where
     if let Some(upload) = upload {
         // While its client still sends it, the upstream has nothing to work on.
         drop(seat);
-        let answer = inner.call(request);
-        let mut answer = pin!(answer);
+        // On the heap: kept here it would make every call's future as large again, and futures are moved.
+        let mut answer = Box::pin(inner.call(request));
         tokio::select! {
             biased;
             result = &mut answer => return result,
